@@ -1,0 +1,103 @@
+"""Every error that `voiceagent` raises on purpose, in one tree.
+
+The two lower packages have roots of their own, since they cannot import upward::
+
+    voiceagent_codec.CodecError          wrong frame, codes, slot, state or checkpoint
+    voiceagent.VoiceAgentError
+    ├ ConfigError                        settings that cannot work: at start, exit 2
+    ├ AudioFileError                     a sound file that cannot be used: names file and reason
+    ├ SynthesisUnavailable               a speech synthesiser is missing: names the install line
+    ├ AdmissionError
+    │ └ AtCapacity                       every slot is taken
+    └ SessionError
+      └ SessionClosed                    the slot was released or given to a later session
+
+Errors carry data as attributes and chain their cause. What is not in this tree is a bug.
+"""
+
+from __future__ import annotations
+
+
+class VoiceAgentError(Exception):
+    """Root of the errors of the `voiceagent` package.
+
+    Attributes:
+        code: short stable identifier for logs, metrics and wire protocols.
+        retryable: whether the same request may succeed later, unchanged.
+    """
+
+    code: str = "error"
+    retryable: bool = False
+
+
+class ConfigError(VoiceAgentError):
+    """Settings that cannot work, found at start."""
+
+    code = "config"
+
+
+class AudioFileError(VoiceAgentError):
+    """A sound file that cannot be read, written or used.
+
+    Attributes:
+        path: the file, as the user named it.
+        reason: what is wrong with it, and the fix where there is one.
+    """
+
+    code = "audio_file"
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+        self.reason = reason
+
+
+class SynthesisUnavailable(VoiceAgentError):
+    """A speech synthesiser is not installed.
+
+    Attributes:
+        engine: its name.
+        fix: the line that installs it.
+    """
+
+    code = "synthesis_unavailable"
+
+    def __init__(self, engine: str, reason: str, fix: str) -> None:
+        super().__init__(f"{engine} cannot be used ({reason}); install it with: {fix}")
+        self.engine = engine
+        self.fix = fix
+
+
+class AdmissionError(VoiceAgentError):
+    """A session that may not start now."""
+
+    code = "admission"
+    retryable = True
+
+
+class AtCapacity(AdmissionError):
+    """Every slot is taken.
+
+    Attributes:
+        num_slots: how many there are.
+        retry_after_s: a hint for the caller.
+    """
+
+    code = "at_capacity"
+
+    def __init__(self, num_slots: int, retry_after_s: float) -> None:
+        super().__init__(f"all {num_slots} slots are taken; retry in {retry_after_s:g} s")
+        self.num_slots = num_slots
+        self.retry_after_s = retry_after_s
+
+
+class SessionError(VoiceAgentError):
+    """A fault of one session; the others go on."""
+
+    code = "session"
+
+
+class SessionClosed(SessionError):
+    """The session's slot was released, or has been given to a later session."""
+
+    code = "session_closed"
