@@ -1,0 +1,155 @@
+"""Checkpoints: safetensors only, int8 or half precision on disk, checked before use.
+
+A matrix may be stored as int8 with float32 scales, one per row, in a second tensor named
+``<name>.scale``; everything else is float16, bfloat16 or float32. Reading gives float32. Pickled
+formats are refused: opening one runs whatever code it holds.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from voiceagent_codec.errors import WeightsError
+
+FORMAT_VERSION = "1"
+SCALE_SUFFIX = ".scale"
+FLOAT_DTYPES = (torch.float16, torch.bfloat16, torch.float32)
+PICKLE_SUFFIXES = (".pt", ".pth", ".bin", ".ckpt", ".pkl")
+
+
+def read_checkpoint(path: Path, kind: str) -> dict[str, Tensor]:
+    """Every tensor of a checkpoint as float32 on the CPU.
+
+    Args:
+        path: a safetensors file that `save_checkpoint` wrote.
+        kind: what it must hold, as written into its metadata ("nano-codec", "decoder").
+
+    Raises:
+        WeightsError: the file is missing, no safetensors file, truncated, of another kind or
+            version, or holds a tensor of an unknown dtype or with a NaN.
+    """
+    stored = _read(path, kind)
+    tensors = {}
+    for name, value in stored.items():
+        if name.endswith(SCALE_SUFFIX):
+            if name.removesuffix(SCALE_SUFFIX) not in stored:
+                raise WeightsError(str(path), "a scale without its tensor", name)
+            continue
+        tensors[name] = _to_float(path, name, value, stored.get(name + SCALE_SUFFIX))
+    return tensors
+
+
+def load_into(
+    module: nn.Module,
+    tensors: Mapping[str, Tensor],
+    path: Path,
+    *,
+    unused_prefixes: tuple[str, ...] = (),
+) -> None:
+    """Copy a checkpoint into a module, every name and shape checked first.
+
+    Args:
+        module: its `state_dict` is what the checkpoint must hold, no more and no less.
+        tensors: of `read_checkpoint`.
+        path: named in errors.
+        unused_prefixes: names that may be there without a use.
+
+    Raises:
+        WeightsError: a tensor is missing, unknown or of another shape; nothing was loaded.
+    """
+    expected = module.state_dict()
+    for name, value in expected.items():
+        if name not in tensors:
+            raise WeightsError(str(path), f"missing; expected {list(value.shape)}", name)
+        if tensors[name].shape != value.shape:
+            have, want = list(tensors[name].shape), list(value.shape)
+            raise WeightsError(str(path), f"has shape {have}, expected {want}", name)
+    for name in tensors:
+        if name not in expected and not name.startswith(unused_prefixes or ("\0",)):
+            raise WeightsError(str(path), "is no part of this model", name)
+    module.load_state_dict({name: tensors[name] for name in expected})
+
+
+def save_checkpoint(
+    path: Path,
+    tensors: Mapping[str, Tensor],
+    kind: str,
+    *,
+    quantize: Callable[[str, Tensor], bool] = lambda name, value: False,
+) -> None:
+    """Write a checkpoint, whole or not at all.
+
+    Args:
+        path: the file; replaced if it exists.
+        tensors: floating-point tensors by name.
+        kind: what `read_checkpoint` will ask for.
+        quantize: which tensors to store as int8; the others become float16.
+    """
+    stored = {}
+    for name, value in tensors.items():
+        if quantize(name, value):
+            stored[name], stored[name + SCALE_SUFFIX] = quantize_rows(value)
+        else:
+            stored[name] = value.half().contiguous()
+    temporary = path.with_name(f".{path.name}.partial")
+    try:
+        save_file(stored, temporary, metadata={"kind": kind, "version": FORMAT_VERSION})
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def quantize_rows(value: Tensor) -> tuple[Tensor, Tensor]:
+    """Symmetric int8 along the last axis: int8 [..., N] and f32 scales [...]."""
+    scale = value.float().abs().amax(-1).clamp(min=1e-12) / 127
+    return torch.round(value.float() / scale[..., None]).to(torch.int8), scale
+
+
+def _read(path: Path, kind: str) -> dict[str, Tensor]:
+    if path.suffix in PICKLE_SUFFIXES:
+        raise WeightsError(
+            str(path), "pickled checkpoints can run code and are refused; convert to safetensors"
+        )
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError as error:
+        raise WeightsError(str(path), "no such file") from error
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(
+            str(path), f"not a whole safetensors file ({error}); copy or download it again"
+        ) from error
+    if metadata.get("kind") != kind:
+        found = metadata.get("kind", "a foreign checkpoint")
+        raise WeightsError(str(path), f"holds {found}, expected {kind}")
+    if metadata.get("version") != FORMAT_VERSION:
+        raise WeightsError(
+            str(path),
+            f"format version {metadata.get('version')}, this program reads {FORMAT_VERSION}",
+        )
+    return tensors
+
+
+def _to_float(path: Path, name: str, value: Tensor, scale: Tensor | None) -> Tensor:
+    if value.dtype == torch.int8:
+        if scale is None:
+            raise WeightsError(str(path), "is int8 without its scale", name)
+        if scale.shape != value.shape[:-1]:
+            have, want = list(scale.shape), list(value.shape[:-1])
+            raise WeightsError(str(path), f"has scales of shape {have}, expected {want}", name)
+        result = value.float() * scale.float()[..., None]
+    elif value.dtype in FLOAT_DTYPES and scale is None:
+        result = value.float()
+    else:
+        raise WeightsError(str(path), f"has dtype {value.dtype}, expected int8 or a float", name)
+    if not bool(torch.isfinite(result).all()):
+        raise WeightsError(str(path), "holds a value that is not finite", name)
+    return result

@@ -1,0 +1,1 @@
+"""Definitions of the ops in plain PyTorch. One op, one file, one test."""
