@@ -120,7 +120,7 @@ def _read(path: Path, kind: str) -> dict[str, Tensor]:
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
     except FileNotFoundError as error:
         raise WeightsError(str(path), "no such file") from error
     except (SafetensorError, OSError) as error:

@@ -118,7 +118,5 @@ def _parse(path: Path, file: Path, values: Any) -> ModelFolder:
     decoder = decoder_config(values["decoder"], str(file))
     vocabulary = values["vocabulary"]
     if not isinstance(vocabulary, list) or len(vocabulary) > decoder.text_cardinality:
-        raise ConfigError(
-            f"{file}: vocabulary must list at most {decoder.text_cardinality} words"
-        )
+        raise ConfigError(f"{file}: vocabulary must list at most {decoder.text_cardinality} words")
     return ModelFolder(path, str(values["name"]), dict(values["codec"]), decoder, tuple(vocabulary))

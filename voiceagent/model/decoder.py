@@ -18,7 +18,7 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from voiceagent_codec.errors import CodeError, CodecError, SlotError
+from voiceagent_codec.errors import CodecError, CodeError, SlotError
 from voiceagent_codec.streaming import SlotState, mask_or_none, write
 from voiceagent_kernels.reference.ring_attention import ring_mask
 from voiceagent_kernels.reference.rope import rope_rotation
@@ -95,7 +95,9 @@ class Decoder(nn.Module):
         self.norm = Norm(sizes)
         self.text_head = nn.Linear(width, config.text_cardinality, config.head_bias)
         self.user_text_head = (
-            nn.Linear(width, config.text_cardinality, config.head_bias) if config.user_text else None
+            nn.Linear(width, config.text_cardinality, config.head_bias)
+            if config.user_text
+            else None
         )
         self.depth = DepthTransformer(config)
         self._register_stream_tables()
@@ -171,7 +173,9 @@ class Decoder(nn.Module):
         codes = self.depth.generate(hidden, text, forced_agent_codes, sampler)
         return self._finish(logits, text, user_text, codes, state, mask)
 
-    def forward(self, tokens: Tensor, text: Tensor, codes: Tensor) -> tuple[Tensor, Tensor | None, Tensor]:
+    def forward(
+        self, tokens: Tensor, text: Tensor, codes: Tensor
+    ) -> tuple[Tensor, Tensor | None, Tensor]:
         """Teacher-forced logits of whole sequences, for training and for checking `step`.
 
         Args:
@@ -226,7 +230,10 @@ class Decoder(nn.Module):
         """Each user stream's code goes to the position where its delay is over."""
         first = state.tokens.shape[1] - user_codes.shape[1]
         self._write_tokens(
-            state.tokens[:, first:], user_codes, state.positions[:, None] + self.delays[first:], mask
+            state.tokens[:, first:],
+            user_codes,
+            state.positions[:, None] + self.delays[first:],
+            mask,
         )
 
     def _write_tokens(
@@ -256,7 +263,9 @@ class Decoder(nn.Module):
         if self.user_text_embedding is not None:
             x = x + _lookup(self.user_text_embedding, tokens[..., 1])
         agent = _lookup(
-            self.agent_embedding, tokens[..., texts:last_agent], self.code_offsets[: last_agent - texts]
+            self.agent_embedding,
+            tokens[..., texts:last_agent],
+            self.code_offsets[: last_agent - texts],
         )
         user = _lookup(
             self.user_embedding, tokens[..., last_agent:], self.code_offsets[last_agent - texts :]
@@ -320,12 +329,16 @@ class Decoder(nn.Module):
         config = self.config
         rows = user_codes.shape[0]
         state.check_batch(rows, active)
-        _check_tokens("user_codes", user_codes, (rows, config.user.codebooks), active, config.user_rows)
+        _check_tokens(
+            "user_codes", user_codes, (rows, config.user.codebooks), active, config.user_rows
+        )
         if forced_text is not None:
             _check_tokens("forced_text", forced_text, (rows,), active, config.text_rows)
         if forced_agent_codes is not None:
             shape = (rows, config.agent.codebooks)
-            _check_tokens("forced_agent_codes", forced_agent_codes, shape, active, config.agent_rows)
+            _check_tokens(
+                "forced_agent_codes", forced_agent_codes, shape, active, config.agent_rows
+            )
         if logit_bias is not None and logit_bias.shape != (rows, config.text_cardinality):
             raise CodeError(
                 f"logit_bias is [{rows}, {config.text_cardinality}], not {list(logit_bias.shape)}"

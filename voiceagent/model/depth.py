@@ -41,7 +41,9 @@ class DepthTransformer(nn.Module):
         self.norm = Norm(sizes) if config.depth.output_norm else nn.Identity()
         self.heads = nn.Parameter(torch.randn(codebooks, cardinality, width) * width**-0.5)
 
-    def generate(self, hidden: Tensor, text: Tensor, forced: Tensor | None, sampler: Sampler) -> Tensor:
+    def generate(
+        self, hidden: Tensor, text: Tensor, forced: Tensor | None, sampler: Sampler
+    ) -> Tensor:
         """Sample one step's codes.
 
         Args:

@@ -122,7 +122,9 @@ class TransformerLayer(nn.Module):
         ring.keys[:, :, codebook] = key[:, :, 0]
         ring.values[:, :, codebook] = value[:, :, 0]
         past = slice(0, codebook + 1)
-        mixed = F.scaled_dot_product_attention(query, ring.keys[:, :, past], ring.values[:, :, past])
+        mixed = F.scaled_dot_product_attention(
+            query, ring.keys[:, :, past], ring.values[:, :, past]
+        )
         x = x + self.attention_out(mixed.reshape(x.shape), codebook)
         return x + self._feed_forward(self.norm2(x), codebook)
 

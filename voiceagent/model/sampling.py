@@ -19,7 +19,6 @@ UNFORCED = -2
 _TEXT_DRAW, _FIRST_CODE_DRAW = 0, 1
 
 
-
 @dataclasses.dataclass
 class Sampling(SlotState):
     """Per-slot sampling settings; temperature 0 takes the most likely token.

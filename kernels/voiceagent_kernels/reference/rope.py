@@ -36,5 +36,5 @@ def apply_rope(x: Tensor, rotation: Tensor) -> Tensor:
     Returns:
         [B, H, T, head_width] in the dtype of `x`.
     """
-    pairs = torch.view_as_complex(x.float().unflatten(-1, (-1, 2)))
+    pairs = torch.view_as_complex(x.float().reshape(*x.shape[:-1], -1, 2))
     return torch.view_as_real(pairs * rotation).flatten(-2).to(x.dtype)

@@ -1,0 +1,23 @@
+"""Loudness of a block of samples, relative to full scale."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from voiceagent.audio.framing import Samples
+
+#: What digital silence reads: below any 24-bit signal.
+SILENCE_DBFS = -144.0
+
+
+def rms_dbfs(pcm: Samples) -> float:
+    """Root mean square in dB below a full-scale square wave; at least SILENCE_DBFS.
+
+    Not finite for samples that are not.
+    """
+    if not pcm.size:
+        return SILENCE_DBFS
+    mean_square = float(np.mean(np.square(pcm, dtype=np.float64)))
+    if mean_square == 0:
+        return SILENCE_DBFS
+    return max(SILENCE_DBFS, 10 * float(np.log10(mean_square)))

@@ -1,0 +1,186 @@
+"""`voiceagent doctor`: what this machine can run, what is missing, how to fix it."""
+
+from __future__ import annotations
+
+import argparse
+import ctypes.util
+import dataclasses
+import importlib.metadata
+import importlib.util
+import json
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterator
+from typing import Literal
+
+from voiceagent.cli.options import add_model_arguments
+from voiceagent.errors import VoiceAgentError
+
+FRAME_BUDGET_US = 80_000
+TRIAL_FRAMES = 60
+
+DESCRIPTION = """\
+Check this machine: Python, PyTorch, the model (loaded and timed), and the optional parts. Every
+line that is not 'ok' says what it is needed for and how to fix it. Exit code 1 if the agent cannot
+run here, else 0.
+"""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Check:
+    """One line of the report.
+
+    Attributes:
+        name: what was looked at.
+        status: "ok"; "absent" for an optional part; "broken" if the agent cannot run.
+        detail: what was found.
+        fix: what to do, empty when ok.
+    """
+
+    name: str
+    status: Literal["ok", "absent", "broken"]
+    detail: str
+    fix: str = ""
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Register the subcommand."""
+    parser = commands.add_parser(
+        "doctor",
+        help="what this machine can run, what is missing, how to fix it",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON document instead")
+    add_model_arguments(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Look, print, and say whether the agent can run."""
+    checks = []
+    for check in examine(options.model, options.threads):
+        checks.append(check)
+        if not options.json:
+            print(f"{check.status:7} {check.name:18} {check.detail}")
+            if check.fix:
+                print(f"{'':26} -> {check.fix}")
+    is_broken = any(check.status == "broken" for check in checks)
+    if options.json:
+        print(json.dumps([dataclasses.asdict(check) for check in checks]))
+    elif is_broken:
+        print("\nThe agent cannot run here yet; mend the lines marked 'broken'.")
+    else:
+        print("\nReady: try 'voiceagent talk'.")
+    return int(is_broken)
+
+
+def examine(model: str, threads: int) -> Iterator[Check]:
+    """Every check, one after another; the slow ones last."""
+    yield _python()
+    yield _processor()
+    yield _torch()
+    yield _triton()
+    yield from _optional_parts()
+    yield _model(model, threads)
+
+
+def _python() -> Check:
+    detail = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
+    if sys.version_info >= (3, 11):
+        return Check("python", "ok", detail)
+    return Check("python", "broken", detail, "install Python 3.11 or newer, then 'make setup'")
+
+
+def _processor() -> Check:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return Check("processor", "ok", f"{cores} cores")
+
+
+def _torch() -> Check:
+    try:
+        import torch
+    except (ImportError, OSError) as error:
+        return Check("torch", "broken", f"cannot be imported ({error})", "run 'make setup'")
+    vectors = torch.backends.cpu.get_cpu_capability()
+    if torch.cuda.is_available():
+        device = torch.cuda.get_device_name(0)
+    else:
+        device = "no CUDA device; the nano model runs on the CPU"
+    return Check("torch", "ok", f"{torch.__version__}, CPU {vectors}; {device}")
+
+
+def _triton() -> Check:
+    if importlib.util.find_spec("triton") is None:
+        return Check("triton", "absent", "GPU kernels need it; Linux only")
+    return Check("triton", "ok", importlib.metadata.version("triton"))
+
+
+def _optional_parts() -> Iterator[Check]:
+    scenes = "speech for tests, scenes and training"
+    libraries = (
+        ("espeak-ng", "espeak-ng", scenes, "apt-get install espeak-ng"),
+        ("flite", "flite", scenes, "apt-get install libflite1"),
+    )
+    for name, library, purpose, fix in libraries:
+        yield _part(name, ctypes.util.find_library(library), purpose, fix)
+    modules = (
+        ("hibari", "hibari", scenes, "pip install 'voiceagent[scenes]'"),
+        (
+            "recogniser",
+            "faster_whisper",
+            "independent transcripts",
+            "pip install 'voiceagent[asr]'",
+        ),
+        ("torchaudio", "torchaudio", "training", "pip install 'voiceagent[train]'"),
+    )
+    for name, module, purpose, fix in modules:
+        found = importlib.util.find_spec(module) is not None
+        yield _part(name, module if found else None, purpose, fix)
+
+
+def _part(name: str, found: str | None, purpose: str, fix: str) -> Check:
+    if found:
+        return Check(name, "ok", f"{found}: {purpose}")
+    return Check(name, "absent", f"needed for {purpose}", fix)
+
+
+def _model(model: str, threads: int) -> Check:
+    """Load the model and time its step."""
+    return _guarded(f"model {model}", lambda: _time_model(model, threads))
+
+
+def _guarded(name: str, look: Callable[[], Check]) -> Check:
+    try:
+        return look()
+    except VoiceAgentError as error:
+        return Check(name, "broken", str(error), "name another --model, or reinstall voiceagent")
+    except ImportError as error:
+        return Check(name, "broken", str(error), "run 'make setup'")
+    except Exception as error:
+        # the codec package is imported late, so its errors are known by their root's name
+        if any(base.__name__ == "CodecError" for base in type(error).__mro__):
+            return Check(name, "broken", str(error), "copy the checkpoint again")
+        raise
+
+
+def _time_model(model: str, threads: int) -> Check:
+    import numpy as np
+
+    from voiceagent.audio.framing import FRAME_SAMPLES
+    from voiceagent.serving.engine import Engine, use_threads
+
+    use_threads(threads)
+    engine = Engine.load(model)
+    session = engine.open_session()
+    frame = np.random.default_rng(0).normal(0, 0.01, FRAME_SAMPLES).astype(np.float32)
+    for _ in range(TRIAL_FRAMES):
+        session.push(frame)
+        engine.step()
+    times = engine.metrics.step_times()
+    p50_ms, p99_ms = times.p50_us / 1000, times.p99_us / 1000
+    detail = f"{p50_ms:.1f} ms a frame of 80 ms (p99 {p99_ms:.1f}), {threads} thread(s)"
+    if times.p99_us > FRAME_BUDGET_US:
+        return Check(f"model {model}", "broken", detail, "too slow for real time on this machine")
+    return Check(f"model {model}", "ok", detail)

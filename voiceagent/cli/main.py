@@ -1,0 +1,62 @@
+"""Parses the command line, runs a subcommand, turns known errors into one line and an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from voiceagent import __version__
+from voiceagent.cli import codec, doctor, talk
+from voiceagent.errors import VoiceAgentError
+
+EPILOG = """\
+first steps:
+  voiceagent doctor                 what this machine can run, what is missing, how to fix it
+  voiceagent talk question.wav      play a recording to the agent, read and hear what it answers
+  voiceagent codec info             how the model hears and speaks
+
+The embedded model 'nano' answers a closed domain: sums such as "what is three plus four", opening
+hours ("when do you open on monday"), names, greetings, thanks. It needs no GPU and no download.
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    parser = argparse.ArgumentParser(
+        prog="voiceagent",
+        description="Real-time full-duplex voice agents: listen and talk at the same time.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"voiceagent {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for module in (talk, codec, doctor):
+        module.add_parser(commands)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point.
+
+    Returns:
+        0 for success, 1 where a check failed, 2 for bad input, 130 after an interrupt.
+    """
+    options = build_parser().parse_args(arguments)
+    try:
+        result: int = options.run(options)
+    except VoiceAgentError as error:
+        return _fail(str(error))
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:
+        # the codec package is heavy to import, so its errors are known by their root's name
+        if any(base.__name__ == "CodecError" for base in type(error).__mro__):
+            return _fail(str(error))
+        raise
+    return result
+
+
+def _fail(message: str) -> int:
+    print(f"voiceagent: error: {message}", file=sys.stderr)
+    return 2

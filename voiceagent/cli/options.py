@@ -1,0 +1,45 @@
+"""Arguments that several subcommands share, checked as they are parsed."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """--model and --threads."""
+    parser.add_argument(
+        "--model",
+        default="nano",
+        metavar="NAME",
+        help="'nano', the model in this package, or a model folder (default: nano)",
+    )
+    parser.add_argument(
+        "--threads",
+        type=positive_int,
+        default=1,
+        metavar="N",
+        help="CPU threads of the step; one is best for nano (default: 1)",
+    )
+
+
+def positive_int(text: str) -> int:
+    """A whole number from 1 to 4 x the machine's cores, at least 64."""
+    value = int(text)
+    highest = max(64, 4 * (os.cpu_count() or 1))
+    if not 1 <= value <= highest:
+        raise argparse.ArgumentTypeError(f"must be 1 to {highest}, not {value}")
+    return value
+
+
+def bounded_float(lowest: float, highest: float):  # type: ignore[no-untyped-def]
+    """A parser of numbers in a range."""
+
+    def parse(text: str) -> float:
+        value = float(text)
+        if not lowest <= value <= highest:
+            raise argparse.ArgumentTypeError(f"must be {lowest:g} to {highest:g}, not {text}")
+        return value
+
+    parse.__name__ = "number"  # what argparse calls it in its own message
+    return parse

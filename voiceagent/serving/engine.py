@@ -1,0 +1,136 @@
+"""The engine in one process: sessions in, 80 ms frames out.
+
+Work-conserving and without a clock of its own: each call of `step` advances exactly the sessions
+whose frame is complete and waits for nobody. Not here: sockets, processes, real-time pacing.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from voiceagent_codec import Codec
+
+from voiceagent.clock import Clock, MonotonicClock
+from voiceagent.errors import AtCapacity
+from voiceagent.model.checkpoint import open_model
+from voiceagent.model.decoder import Decoder
+from voiceagent.model.tokenizer import Tokenizer
+from voiceagent.serving.config import EngineConfig, SessionOptions
+from voiceagent.serving.metrics import StepMetrics
+from voiceagent.serving.session import Session, SessionFrame
+from voiceagent.serving.slots import SlotTable
+from voiceagent.serving.step import BatchStep, SlotOutput, StepInput
+
+
+class Engine:
+    """See the module's docstring. Next: `open_session`, `Session.push`, `step`, `close`."""
+
+    def __init__(
+        self,
+        codec: Codec[Any],
+        decoder: Decoder,
+        tokenizer: Tokenizer,
+        config: EngineConfig,
+        clock: Clock | None = None,
+    ) -> None:
+        self.config = config
+        self.metrics = StepMetrics()
+        self._tokenizer = tokenizer
+        self._clock = clock or MonotonicClock()
+        self._slots = SlotTable(config.num_slots)
+        self._batch = BatchStep(codec, decoder, config.num_slots)
+        self._sessions: dict[int, Session] = {}
+
+    @classmethod
+    def load(cls, model: str | Path = "nano", config: EngineConfig | None = None) -> Engine:
+        """An engine with a model's weights.
+
+        Args:
+            model: "nano" or a model folder.
+            config: settings; one slot by default.
+
+        Raises:
+            ConfigError: the folder or its config cannot be used.
+            WeightsError: the weights do not fit.
+        """
+        folder = open_model(model)
+        return cls(
+            folder.load_codec(), folder.load_decoder(), folder.tokenizer(), config or EngineConfig()
+        )
+
+    @property
+    def num_free(self) -> int:
+        """Sessions that could be opened now."""
+        return self._slots.num_free
+
+    def state_bytes(self) -> int:
+        """Memory that all slots' states take."""
+        return self._batch.state.num_bytes()
+
+    def open_session(self, options: SessionOptions | None = None) -> Session:
+        """Start a conversation in a fresh slot.
+
+        Raises:
+            AtCapacity: every slot is taken.
+        """
+        handle = self._slots.acquire()
+        if handle is None:
+            raise AtCapacity(self.config.num_slots, self.config.retry_after_s)
+        session = Session(handle, options or SessionOptions(), self.config)
+        self._batch.begin(handle.index, session.options)
+        self._sessions[handle.index] = session
+        return session
+
+    def close(self, session: Session) -> None:
+        """End a conversation and free its slot.
+
+        Raises:
+            SessionClosed: it was closed before.
+        """
+        self._slots.release(session.handle)
+        del self._sessions[session.handle.index]
+
+    def step(self) -> list[SessionFrame]:
+        """Advance every session that has a complete frame; nothing when none has."""
+        stepping = [session for session in self._sessions.values() if session.ready_frames]
+        if not stepping:
+            return []
+        inputs = [session.next_input() for session in stepping]
+        begin_us = self._clock.now_us()
+        outputs, rows = self._batch.run(inputs)
+        duration_us = self._clock.now_us() - begin_us
+        gated = sum(item.is_gated for item in inputs)
+        self.metrics.record_step(duration_us, len(inputs), rows, gated)
+        return [
+            self._frame(session, item, output)
+            for session, item, output in zip(stepping, inputs, outputs, strict=True)
+        ]
+
+    def _frame(self, session: Session, item: StepInput, output: SlotOutput) -> SessionFrame:
+        step = session.steps
+        session.steps += 1
+        heard = None if output.user_text is None else self._tokenizer.piece(output.user_text)
+        return SessionFrame(
+            session=session,
+            step=step,
+            pcm=output.pcm,
+            said=self._tokenizer.piece(output.text),
+            heard=heard,
+            user_codes=output.user_codes,
+            agent_codes=output.agent_codes,
+            p_pad=output.p_pad,
+            p_epad=output.p_epad,
+            entropy=output.entropy,
+            is_gated=item.is_gated,
+        )
+
+
+def use_threads(count: int) -> None:
+    """Set the number of CPU threads of the step, for the whole process.
+
+    One is best for the embedded model: two threads gain little alone and collapse when another
+    process holds a core.
+    """
+    torch.set_num_threads(count)

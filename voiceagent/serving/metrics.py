@@ -1,0 +1,50 @@
+"""What the steps cost: counters and a bounded window of step times."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import deque
+
+import numpy as np
+
+WINDOW_STEPS = 4096
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StepTimes:
+    """Percentiles over the last WINDOW_STEPS steps."""
+
+    steps: int
+    p50_us: int
+    p95_us: int
+    p99_us: int
+
+
+class StepMetrics:
+    """Counts of one engine since it started. Written by the step, read by anyone between steps."""
+
+    def __init__(self) -> None:
+        self._step_us: deque[int] = deque(maxlen=WINDOW_STEPS)
+        #: Steps of the batch, whatever the number of slots in it.
+        self.steps = 0
+        #: Frames of single sessions that were stepped.
+        self.frames = 0
+        #: Rows computed; more than `frames` where the batch held inactive rows.
+        self.rows = 0
+        #: Frames that reached the model as encoded silence.
+        self.gated_frames = 0
+
+    def record_step(self, duration_us: int, frames: int, rows: int, gated: int) -> None:
+        """Count one step."""
+        self._step_us.append(duration_us)
+        self.steps += 1
+        self.frames += frames
+        self.rows += rows
+        self.gated_frames += gated
+
+    def step_times(self) -> StepTimes:
+        """Percentiles of the time a step takes; zero before the first."""
+        if not self._step_us:
+            return StepTimes(0, 0, 0, 0)
+        p50, p95, p99 = np.percentile(self._step_us, [50, 95, 99])
+        return StepTimes(len(self._step_us), round(p50), round(p95), round(p99))

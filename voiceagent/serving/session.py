@@ -1,0 +1,93 @@
+"""One conversation: its slot, the sound waiting for it, and what each step gave it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from voiceagent.audio.framing import FRAME_MS, FrameAssembler, Samples
+from voiceagent.audio.level import rms_dbfs
+from voiceagent.serving.config import EngineConfig, SessionOptions
+from voiceagent.serving.slots import SlotHandle
+from voiceagent.serving.step import StepInput
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SessionFrame:
+    """80 ms of a conversation.
+
+    Attributes:
+        session: whose.
+        step: 0 for the first frame of the session.
+        pcm: the agent's sound, float32 [1920], 24 kHz.
+        said: text that the agent begins to speak in this frame, with its leading space, or None.
+        heard: text of the user that the model understood in this frame, or None.
+        user_codes: as the model got them.
+        agent_codes: as the model spoke them.
+        p_pad: probability that the text stream stays silent.
+        p_epad: probability that a word starts at the next step.
+        entropy: of the text stream, nats.
+        is_gated: whether the model was given silence instead of the user's sound.
+    """
+
+    session: Session
+    step: int
+    pcm: Samples
+    said: str | None
+    heard: str | None
+    user_codes: tuple[int, ...]
+    agent_codes: tuple[int, ...]
+    p_pad: float
+    p_epad: float
+    entropy: float
+    is_gated: bool
+
+    @property
+    def time_ms(self) -> int:
+        """When the frame's sound starts, from the session's start."""
+        return self.step * FRAME_MS
+
+
+class Session:
+    """Made by `Engine.open_session`. Next: `push` sound, let the engine step, `Engine.close`."""
+
+    def __init__(self, handle: SlotHandle, options: SessionOptions, config: EngineConfig) -> None:
+        self.handle = handle
+        self.options = options
+        #: Set to feed the model silence whatever the user says.
+        self.is_gate_closed = False
+        #: Steps taken so far.
+        self.steps = 0
+        #: Input frames replaced by silence because a sample was not finite.
+        self.bad_frames = 0
+        self._gate_below_dbfs = config.gate_below_dbfs
+        self._input = FrameAssembler(config.max_queued_frames)
+
+    @property
+    def ready_frames(self) -> int:
+        """Complete frames waiting to be stepped."""
+        return self._input.ready
+
+    @property
+    def dropped_frames(self) -> int:
+        """Input frames dropped because they waited too long."""
+        return self._input.dropped_frames
+
+    def push(self, pcm: Samples) -> None:
+        """Bring user sound: float32 [N], 24 kHz mono, any N.
+
+        Raises:
+            ValueError: another shape or dtype.
+        """
+        self._input.push(pcm)
+
+    def next_input(self) -> StepInput:
+        """Take the oldest waiting frame for the step, silenced if it is not finite."""
+        pcm = self._input.pop()
+        level_dbfs = rms_dbfs(pcm)
+        if not np.isfinite(level_dbfs):
+            self.bad_frames += 1
+            pcm, level_dbfs = np.zeros_like(pcm), -np.inf
+        is_gated = self.is_gate_closed or level_dbfs < self._gate_below_dbfs
+        return StepInput(self.handle.index, pcm, is_gated)
