@@ -1,0 +1,84 @@
+# voiceagent: `make talk` hears it answer, `make test` checks everything. Both set up what they need.
+#
+#   make talk       a spoken question through the embedded model; the answer as answer.wav
+#   make test       style, types, import contracts and all tests
+#   make setup      .venv with everything below (5.8 GB on Linux; less with TORCH_INDEX=URL of a CPU build)
+#   make style types imports    one of the checks alone
+#   make bench      the benchmarks that need nothing but setup
+#   make peers      other people's models and packages, for parity and comparison only
+#
+# PYTHON=python3.12 chooses the interpreter of .venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv pip
+EXTRAS := scenes,train,asr,dev
+DEBIAN := espeak-ng libespeak-ng1 libflite1
+LOCK := requirements.lock
+READY := $(VENV)/.ready
+# what the benchmarks and tests compute on: two threads of torch collapse beside another process
+export OMP_NUM_THREADS ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup debian talk test unit style types imports bench peers lock clean
+
+help:
+	@sed -n 's/^# \{0,1\}//p' Makefile | sed -n '1,/^PYTHON/p'
+
+setup: $(READY)
+
+$(READY): pyproject.toml $(LOCK)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "voiceagent needs Python 3.11 or newer: make setup PYTHON=python3.11"; exit 1; }
+	@echo "setting up $(VENV): PyTorch and its CUDA libraries are a download of about 2.7 GB (5.8 GB"
+	@echo "installed) on Linux; for a CPU build of some 0.2 GB: make setup TORCH_INDEX=URL"
+	@$(MAKE) --no-print-directory debian
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+ifdef TORCH_INDEX
+	$(UV) install --python $(BIN)/python --index $(TORCH_INDEX) --index-strategy unsafe-best-match \
+	  torch==2.13.* torchaudio==2.11.*
+endif
+	$(UV) install --python $(BIN)/python --constraints $(LOCK) --editable '.[$(EXTRAS)]'
+	@touch $@
+
+# the synthesisers' shared libraries: installed when root, named otherwise
+debian:
+	@if command -v dpkg-query >/dev/null && dpkg-query --show $(DEBIAN) >/dev/null 2>&1; then :; \
+	elif command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	  echo "installing $(DEBIAN)"; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $(DEBIAN) >/dev/null; \
+	elif command -v apt-get >/dev/null; then \
+	  echo "to run the speech tests, also: sudo apt-get install $(DEBIAN)"; \
+	else echo "to run the speech tests, also install espeak-ng and flite"; fi
+
+talk: setup
+	$(BIN)/voiceagent talk voiceagent/assets/question.wav answer.wav
+
+test: setup style types imports
+	$(BIN)/python -m pytest -m 'not slow' -q
+	$(BIN)/python -m pytest -m slow -q --durations=5
+
+unit: setup
+	$(BIN)/python -m pytest -m 'not slow' -q
+
+style: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup
+	$(BIN)/mypy
+
+imports: setup
+	$(BIN)/lint-imports
+
+bench: setup
+	$(BIN)/python benchmarks/bench_step.py
+
+lock:
+	$(UV) compile --universal --python-version 3.11 --all-extras --no-annotate --no-header \
+	  --no-emit-index-url --output-file $(LOCK) pyproject.toml
+
+clean:
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

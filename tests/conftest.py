@@ -1,0 +1,131 @@
+"""Fixtures that several rooms share: one thread, fixed seeds, the embedded model, tiny decoders."""
+
+import pytest
+import torch
+from voiceagent_codec import CodeSpace
+from voiceagent_codec.nano import NanoCodec
+
+from voiceagent.model.checkpoint import ModelFolder, open_model
+from voiceagent.model.config import DecoderConfig, DepthConfig, TransformerConfig
+from voiceagent.model.decoder import Decoder
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread():
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def generator() -> torch.Generator:
+    return torch.Generator().manual_seed(7)
+
+
+@pytest.fixture(scope="session")
+def nano() -> ModelFolder:
+    return open_model("nano")
+
+
+@pytest.fixture(scope="session")
+def nano_codec(nano: ModelFolder) -> NanoCodec:
+    return nano.load_codec(with_agent_encoder=True)
+
+
+@pytest.fixture(scope="session")
+def nano_decoder(nano: ModelFolder) -> Decoder:
+    return nano.load_decoder()
+
+
+def moshi_like_config(**changes: object) -> DecoderConfig:
+    """Moshi's shape at toy size: acoustic delay, weights per codebook, its own voice fed back."""
+    values = {
+        "text_cardinality": 19,
+        "initial_text": 19,
+        "agent": CodeSpace(3, 11),
+        "user": CodeSpace(3, 11),
+        "agent_delays": (0, 1, 1),
+        "user_delays": (0, 1, 1),
+        "initial_agent_codes": (11, 11, 11),
+        "initial_user_codes": (11, 11, 11),
+        "context": 9,
+        "temporal": TransformerConfig(width=32, layers=2, heads=2, hidden=48),
+        "depth": DepthConfig(
+            transformer=TransformerConfig(width=16, layers=2, heads=2, hidden=24, rope_base=None)
+        ),
+    }
+    return DecoderConfig(**{**values, **changes})
+
+
+def nano_like_config() -> DecoderConfig:
+    """The embedded model's shape at toy size: a user text stream, deaf to its own voice."""
+    return moshi_like_config(
+        user_text=True,
+        pad_id=0,
+        epad_id=1,
+        agent_delays=(0, 0, 0),
+        user_delays=(1, 1, 1),
+        initial_agent_codes=(3, 4, 5),
+        initial_user_codes=(6, 7, 8),
+        feed_agent_codes=False,
+        head_bias=True,
+        depth=DepthConfig(
+            transformer=TransformerConfig(
+                width=16, layers=1, heads=2, hidden=24, rope_base=None, norm="layer", gated=False
+            ),
+            weights_per_step=False,
+            input_bias=True,
+            output_norm=True,
+        ),
+    )
+
+
+def random_decoder(config: DecoderConfig, seed: int = 3) -> Decoder:
+    """Weights large enough that every input matters."""
+    decoder = Decoder(config).eval()
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in decoder.parameters():
+            noise = torch.randn(parameter.shape, generator=generator)
+            scale = 0.2 if parameter.dim() == 1 else 1.2 * parameter.shape[-1] ** -0.5
+            parameter.copy_((parameter.dim() == 1) + noise * scale)
+    return decoder
+
+
+@pytest.fixture(params=["moshi-like", "nano-like"])
+def toy_decoder(request: pytest.FixtureRequest) -> Decoder:
+    config = moshi_like_config() if request.param == "moshi-like" else nano_like_config()
+    return random_decoder(config)
+
+
+@pytest.fixture
+def moshi_like() -> Decoder:
+    return random_decoder(moshi_like_config())
+
+
+@pytest.fixture
+def make_config():
+    return moshi_like_config
+
+
+@pytest.fixture
+def make_decoder():
+    return random_decoder
+
+
+def speech_like(seconds: float, rows: int = 1, seed: int = 0) -> torch.Tensor:
+    """Harmonics with a gliding pitch, gated by an envelope, with noise: f32 [rows, N]."""
+    generator = torch.Generator().manual_seed(seed)
+    count = round(seconds * 24_000) // 1920 * 1920
+    time = torch.arange(count) / 24_000
+    signal = torch.randn(rows, count, generator=generator) * 0.003
+    for row in range(rows):
+        pitch = 110 + 40 * row + 30 * torch.sin(2 * torch.pi * (0.7 + 0.2 * row) * time)
+        phase = 2 * torch.pi * torch.cumsum(pitch / 24_000, 0)
+        envelope = torch.sin(2 * torch.pi * (1.3 + 0.3 * row) * time).clamp(min=0)
+        for harmonic in range(1, 12):
+            signal[row] += 0.2 * envelope * torch.sin(harmonic * phase) / harmonic
+    return signal
+
+
+@pytest.fixture
+def make_speech():
+    return speech_like
