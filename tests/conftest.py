@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from voiceagent_codec import CodeSpace
+from voiceagent_codec.base import CodeSpace
 from voiceagent_codec.nano import NanoCodec
 
 from voiceagent.model.checkpoint import ModelFolder, open_model

@@ -8,6 +8,7 @@ encoder makes agent codes of the agent's voice; only training and `voiceagent co
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -97,7 +98,7 @@ class MelEncoder(nn.Module):
             Residual(widths[0]),
             Residual(widths[0], dilation=2),
         ]
-        for narrow, wide in zip(widths, widths[1:], strict=False):
+        for narrow, wide in itertools.pairwise(widths):
             layers += [Down(narrow, wide), Residual(wide), Residual(wide, dilation=2)]
         self.stack = ConvStack(layers)
 
@@ -144,7 +145,7 @@ class Voice(nn.Module):
             Residual(widths[0]),
             Residual(widths[0], dilation=2),
         ]
-        for wide, narrow in zip(widths, widths[1:], strict=False):
+        for wide, narrow in itertools.pairwise(widths):
             layers += [Up(wide, narrow), Residual(narrow), Residual(narrow, dilation=2)]
         self.stack = ConvStack(layers)
         self.head = nn.Linear(widths[-1], PARAMETERS)
@@ -213,7 +214,7 @@ class NanoCodec(nn.Module, Codec[NanoState]):
     @torch.inference_mode()
     def encode_user(self, pcm: Tensor) -> Tensor:
         """Hear whole recordings at once: f32 [B, N] -> i64 [B, T, user_codebooks]."""
-        return self.semantic(self._whole(pcm), self.init_state(len(pcm), pcm.device).hear, None)  # type: ignore[no-any-return]
+        return self.semantic(self._whole(pcm), self.init_state(len(pcm), pcm.device).hear, None)
 
     @torch.inference_mode()
     def encode_agent(self, pcm: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 import pytest
 import torch
-from voiceagent_codec import CodecSpec, CodeError, CodeSpace, FrameError, NotInvertible, SlotError
+from voiceagent_codec.base import CodecSpec, CodeSpace
+from voiceagent_codec.errors import CodeError, FrameError, NotInvertible, SlotError
 
 ONE = torch.ones(1, dtype=torch.bool)
 
@@ -34,7 +35,9 @@ def test_encode_step_on_a_state_of_another_batch_size_is_refused(nano_codec):
         nano_codec.encode_step(torch.zeros(1, 1, 1920), nano_codec.init_state(2), ONE)
 
 
-@pytest.mark.parametrize("codes", [torch.zeros(1, 7).long(), torch.zeros(1, 8), torch.zeros(8).long()])
+@pytest.mark.parametrize(
+    "codes", [torch.zeros(1, 7).long(), torch.zeros(1, 8), torch.zeros(8).long()]
+)
 def test_decode_step_of_misshapen_codes_says_what_codes_are(nano_codec, codes):
     with pytest.raises(CodeError, match=r"int64 \[B, 8\]"):
         nano_codec.decode_step(codes, nano_codec.init_state(1), ONE)

@@ -5,7 +5,9 @@ from voiceagent_codec.mel import BINS, LogMel, hz_to_mel, mel_filters, mel_to_hz
 
 def test_mel_scale_puts_1000_hz_near_1000_mel_and_inverts():
     assert abs(hz_to_mel(1000) - 1000) < 0.1
-    np.testing.assert_allclose(mel_to_hz(hz_to_mel(np.array([20.0, 440, 12_000]))), [20, 440, 12_000])
+    np.testing.assert_allclose(
+        mel_to_hz(hz_to_mel(np.array([20.0, 440, 12_000]))), [20, 440, 12_000]
+    )
 
 
 def test_mel_filters_are_positive_with_unit_sum_and_rising_centres():

@@ -95,7 +95,7 @@ def test_agent_voice_survives_encoding_and_decoding(nano_codec, make_speech):
 
 
 def test_init_state_of_another_dtype_is_refused(nano_codec):
-    with pytest.raises(CodecError, match="float32 only|in float32"):
+    with pytest.raises(CodecError, match="computes in float32"):
         nano_codec.init_state(1, dtype=torch.bfloat16)
 
 
@@ -129,5 +129,7 @@ def test_load_nano_codec_of_another_size_names_tensor_and_shapes(tmp_path):
     small = NanoCodec(NanoCodecConfig(encoder_widths=(4, 4, 4, 4), decoder_widths=(4, 4, 4, 4)))
     path = tmp_path / "codec.safetensors"
     save_checkpoint(path, small.state_dict(), "nano-codec")
-    with pytest.raises(WeightsError, match=r"semantic\..*has shape \[4, 240\], expected \[128, 240\]"):
+    with pytest.raises(
+        WeightsError, match=r"shape \[4, 240\], expected \[128, 240\]"
+    ):
         load_nano_codec(path, {})

@@ -57,7 +57,11 @@ def test_prefix_of_an_impossible_size_is_refused(state, size):
 
 @pytest.mark.parametrize(
     ("rows", "active"),
-    [(2, torch.ones(2, dtype=torch.bool)), (3, torch.ones(2, dtype=torch.bool)), (3, torch.ones(3))],
+    [
+        (2, torch.ones(2, dtype=torch.bool)),
+        (3, torch.ones(2, dtype=torch.bool)),
+        (3, torch.ones(3)),
+    ],
 )
 def test_check_batch_refuses_another_batch_size_or_mask(state, rows, active):
     with pytest.raises(SlotError, match="on a state of 3 slots"):

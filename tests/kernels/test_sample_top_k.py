@@ -6,9 +6,7 @@ def draws(logits, temperature, top_k, count=20_000):
     steps = torch.arange(count)
     noise = exponential_noise(torch.full((count,), 5), steps, 0, logits.shape[-1])
     rows = logits.expand(count, -1)
-    return sample_top_k(
-        rows, torch.full((count,), temperature), torch.full((count,), top_k), noise
-    )
+    return sample_top_k(rows, torch.full((count,), temperature), torch.full((count,), top_k), noise)
 
 
 def frequencies(tokens, size):

@@ -17,7 +17,6 @@ def rms_dbfs(pcm: Samples) -> float:
     """
     if not pcm.size:
         return SILENCE_DBFS
-    mean_square = float(np.mean(np.square(pcm, dtype=np.float64)))
-    if mean_square == 0:
-        return SILENCE_DBFS
-    return max(SILENCE_DBFS, 10 * float(np.log10(mean_square)))
+    mean_square = np.mean(np.square(pcm, dtype=np.float64))
+    # np.maximum hands NaN on, unlike max
+    return float(10 * np.log10(np.maximum(mean_square, 10 ** (SILENCE_DBFS / 10))))

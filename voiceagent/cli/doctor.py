@@ -10,9 +10,10 @@ import importlib.util
 import json
 import os
 import platform
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Literal
+
+from voiceagent_codec.errors import CodecError
 
 from voiceagent.cli.options import add_model_arguments
 from voiceagent.errors import VoiceAgentError
@@ -88,9 +89,7 @@ def examine(model: str, threads: int) -> Iterator[Check]:
 
 def _python() -> Check:
     detail = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
-    if sys.version_info >= (3, 11):
-        return Check("python", "ok", detail)
-    return Check("python", "broken", detail, "install Python 3.11 or newer, then 'make setup'")
+    return Check("python", "ok", detail)
 
 
 def _processor() -> Check:
@@ -148,24 +147,16 @@ def _part(name: str, found: str | None, purpose: str, fix: str) -> Check:
 
 def _model(model: str, threads: int) -> Check:
     """Load the model and time its step."""
-    return _guarded(f"model {model}", lambda: _time_model(model, threads))
-
-
-def _guarded(name: str, look: Callable[[], Check]) -> Check:
+    name = f"model {model}"
     try:
-        return look()
-    except VoiceAgentError as error:
+        return _time_model(name, model, threads)
+    except (VoiceAgentError, CodecError) as error:
         return Check(name, "broken", str(error), "name another --model, or reinstall voiceagent")
     except ImportError as error:
         return Check(name, "broken", str(error), "run 'make setup'")
-    except Exception as error:
-        # the codec package is imported late, so its errors are known by their root's name
-        if any(base.__name__ == "CodecError" for base in type(error).__mro__):
-            return Check(name, "broken", str(error), "copy the checkpoint again")
-        raise
 
 
-def _time_model(model: str, threads: int) -> Check:
+def _time_model(name: str, model: str, threads: int) -> Check:
     import numpy as np
 
     from voiceagent.audio.framing import FRAME_SAMPLES
@@ -182,5 +173,5 @@ def _time_model(model: str, threads: int) -> Check:
     p50_ms, p99_ms = times.p50_us / 1000, times.p99_us / 1000
     detail = f"{p50_ms:.1f} ms a frame of 80 ms (p99 {p99_ms:.1f}), {threads} thread(s)"
     if times.p99_us > FRAME_BUDGET_US:
-        return Check(f"model {model}", "broken", detail, "too slow for real time on this machine")
-    return Check(f"model {model}", "ok", detail)
+        return Check(name, "broken", detail, "too slow for real time on this machine")
+    return Check(name, "ok", detail)

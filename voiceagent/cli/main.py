@@ -6,6 +6,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from voiceagent_codec.errors import CodecError
+
 from voiceagent import __version__
 from voiceagent.cli import codec, doctor, talk
 from voiceagent.errors import VoiceAgentError
@@ -45,18 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = build_parser().parse_args(arguments)
     try:
         result: int = options.run(options)
-    except VoiceAgentError as error:
-        return _fail(str(error))
+    except (VoiceAgentError, CodecError) as error:
+        print(f"voiceagent: error: {error}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         return 130
-    except Exception as error:
-        # the codec package is heavy to import, so its errors are known by their root's name
-        if any(base.__name__ == "CodecError" for base in type(error).__mro__):
-            return _fail(str(error))
-        raise
     return result
-
-
-def _fail(message: str) -> int:
-    print(f"voiceagent: error: {message}", file=sys.stderr)
-    return 2

@@ -72,7 +72,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         nargs="?",
         default=QUESTION,
         metavar="IN.wav",
-        help="any format, rate and channel count; without it, a question that comes with voiceagent",
+        help="any format, rate and channels; without it, a question that comes with voiceagent",
     )
     parser.add_argument(
         "output",
@@ -153,7 +153,9 @@ def play(engine: Engine, options: argparse.Namespace, pcm: Samples) -> Talk:
     except ValueError as error:
         raise ConfigError(str(error)) from error
     session = engine.open_session(settings)
-    agent, heard, said = [], [], []
+    agent: list[Samples] = []
+    heard: list[Word] = []
+    said: list[Word] = []
     is_long = len(pcm) > LONG_SECONDS * SAMPLE_RATE_HZ and not options.json
     frames = range(0, len(pcm), FRAME_SAMPLES)
     for start in tqdm(frames, disable=not is_long, unit="frame", leave=False, file=sys.stderr):
@@ -172,7 +174,7 @@ def transcript_lines(heard: list[Word], said: list[Word]) -> list[str]:
     lines: list[tuple[int, str]] = []
     for label, words in (("heard", heard), ("said", said)):
         group: list[Word] = []
-        for word, following in zip(words, [*words[1:], None], strict=True):
+        for word, following in zip(words, [*words, None][1:], strict=True):
             group.append(word)
             if following is None or following.time_ms - word.time_ms > LINE_GAP_MS:
                 text = " ".join(item.text for item in group)
@@ -195,8 +197,8 @@ def _with_silence(pcm: Samples, seconds: float) -> Samples:
 def _print_times(times: StepTimes) -> None:
     p50_ms, p95_ms = times.p50_us / 1000, times.p95_us / 1000
     print(
-        f"{times.steps} frames of {FRAME_MS} ms took {p50_ms:.1f} ms each (median; p95 {p95_ms:.1f}): "
-        f"{FRAME_MS / p50_ms:.1f} times faster than real time"
+        f"{times.steps} frames of {FRAME_MS} ms took {p50_ms:.1f} ms each (median; "
+        f"p95 {p95_ms:.1f}): {FRAME_MS / p50_ms:.1f} times faster than real time"
     )
 
 

@@ -113,7 +113,8 @@ def _parse(path: Path, file: Path, values: Any) -> ModelFolder:
         raise ConfigError(f"{file}: '{key}' is not known; a folder holds {sorted(known)}")
     if values["format_version"] != FORMAT_VERSION:
         raise ConfigError(
-            f"{file}: format_version {values['format_version']}, this program reads {FORMAT_VERSION}"
+            f"{file}: format_version is {values['format_version']}, "
+            f"this program reads {FORMAT_VERSION}"
         )
     decoder = decoder_config(values["decoder"], str(file))
     vocabulary = values["vocabulary"]

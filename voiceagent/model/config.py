@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from voiceagent_codec import CodeSpace
+from voiceagent_codec.base import CodeSpace
 
 from voiceagent.errors import ConfigError
 

@@ -56,7 +56,7 @@ class DepthTransformer(nn.Module):
             i64 [B, K].
         """
         inputs = self._inputs(hidden)
-        layers = list(self.layers)
+        layers = self._typed_layers()
         rings = [
             layer.init_ring(len(hidden), self.codebooks, hidden.device, hidden.dtype)
             for layer in layers
@@ -87,9 +87,12 @@ class DepthTransformer(nn.Module):
         )
         x = self._inputs(hidden) + previous
         mask = torch.ones(self.codebooks, self.codebooks, device=x.device).tril().bool()
-        for layer in self.layers:
+        for layer in self._typed_layers():
             x = layer(x, None, mask)
         return torch.einsum("nkd,kvd->nkv", self.norm(x), self.heads)
+
+    def _typed_layers(self) -> list[TransformerLayer]:
+        return list(self.layers)  # type: ignore[arg-type]  # ModuleList forgets what it holds
 
     def _inputs(self, hidden: Tensor) -> Tensor:
         """[B, D_temporal] -> [B, K, D]: one projection per codebook, as one product."""
@@ -98,4 +101,4 @@ class DepthTransformer(nn.Module):
             self.input_weight.flatten(0, 1),
             None if self.input_bias is None else self.input_bias.flatten(),
         )
-        return flat.unflatten(-1, (self.codebooks, -1))
+        return flat.view(len(hidden), self.codebooks, -1)

@@ -145,11 +145,10 @@ class TransformerLayer(nn.Module):
         """[B, 3 D] -> query, key and value [B, H, 1, head_width], the first two rotated."""
         config = self.config
         heads = joint.view(-1, 3 * config.heads, 1, config.head_width)
-        turned, value = heads.split((2 * config.heads, config.heads), dim=1)
+        turned, value = heads[:, : 2 * config.heads], heads[:, 2 * config.heads :]
         if rotation is not None:
             turned = apply_rope(turned, rotation)
-        query, key = turned.split(config.heads, dim=1)
-        return query, key, value
+        return turned[:, : config.heads], turned[:, config.heads :], value
 
     def _feed_forward(self, x: Tensor, codebook: int) -> Tensor:
         return self.hidden_out(self._activate(self.hidden_in(x, codebook)), codebook)

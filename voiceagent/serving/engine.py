@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from voiceagent_codec import Codec
+from voiceagent_codec.base import Codec
 
 from voiceagent.clock import Clock, MonotonicClock
 from voiceagent.errors import AtCapacity

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from voiceagent_codec import Codec
+from voiceagent_codec.base import Codec
 from voiceagent_codec.streaming import SlotState
 
 from voiceagent.audio.framing import Samples

@@ -1,0 +1,39 @@
+import json
+
+from voiceagent.cli import doctor, main
+
+
+def test_doctor_reports_every_part_and_is_ready(capsys):
+    assert main(["doctor"]) == 0
+    out = capsys.readouterr().out
+    for name in ("python", "torch", "espeak-ng", "hibari", "model nano"):
+        assert name in out
+    assert "Ready" in out
+
+
+def test_doctor_as_json_lists_checks(capsys):
+    main(["doctor", "--json"])
+    checks = {check["name"]: check for check in json.loads(capsys.readouterr().out)}
+    assert checks["model nano"]["status"] == "ok"
+
+
+def test_doctor_with_a_broken_model_says_which_and_fails(capsys, tmp_path):
+    assert main(["doctor", "--model", str(tmp_path)]) == 1
+    out = capsys.readouterr().out
+    assert "broken" in out
+    assert "config.json: no such file" in out
+
+
+def test_doctor_names_the_fix_of_a_missing_part(capsys, monkeypatch):
+    monkeypatch.setattr(doctor.ctypes.util, "find_library", lambda name: None)
+    assert main(["doctor"]) == 0
+    out = capsys.readouterr().out
+    assert "absent  espeak-ng" in out
+    assert "-> apt-get install espeak-ng" in out
+
+
+def test_doctor_finds_a_machine_too_slow_for_real_time(monkeypatch):
+    monkeypatch.setattr(doctor, "FRAME_BUDGET_US", 1)
+    checks = {check.name: check for check in doctor.examine("nano", 1)}
+    assert checks["model nano"].status == "broken"
+    assert "too slow" in checks["model nano"].fix

@@ -1,0 +1,87 @@
+import json
+import shutil
+
+import pytest
+from voiceagent_codec.errors import WeightsError
+
+from voiceagent.errors import ConfigError
+from voiceagent.model.checkpoint import NANO_FOLDER, open_model
+
+
+@pytest.fixture
+def folder(tmp_path):
+    shutil.copytree(NANO_FOLDER, tmp_path / "model")
+    return tmp_path / "model"
+
+
+def edit(folder, **changes):
+    path = folder / "config.json"
+    values = {**json.loads(path.read_text()), **changes}
+    path.write_text(json.dumps({k: v for k, v in values.items() if v is not None}))
+
+
+def test_embedded_model_weighs_at_most_16_mb():
+    assert sum(file.stat().st_size for file in NANO_FOLDER.iterdir()) <= 16e6
+
+
+def test_embedded_model_opens_by_name_and_by_folder(nano, folder):
+    assert open_model(folder).decoder == nano.decoder
+    assert nano.tokenizer().encode("what is three plus four")[0] > 1
+
+
+def test_open_model_of_a_missing_folder_says_what_to_give(tmp_path):
+    with pytest.raises(ConfigError, match="--model takes 'nano' or a folder"):
+        open_model(tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"vocabulary": None}, "'vocabulary' is missing"),
+        ({"colour": 1}, "'colour' is not known"),
+        ({"format_version": 9}, "format_version is 9, this program reads 1"),
+        ({"vocabulary": ["a"] * 500}, "at most 116 words"),
+        ({"decoder": {}}, "decoder.agent is missing"),
+    ],
+)
+def test_open_model_with_a_bad_config_names_the_field(folder, changes, problem):
+    edit(folder, **changes)
+    with pytest.raises(ConfigError, match=problem):
+        open_model(folder)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "\udcff"])
+def test_open_model_with_a_config_that_is_no_json_object_says_so(folder, text):
+    (folder / "config.json").write_bytes(text.encode("utf-8", "surrogateescape"))
+    with pytest.raises(ConfigError, match=r"not JSON|must hold an object"):
+        open_model(folder)
+
+
+def test_load_codec_that_does_not_fit_the_decoder_names_both_spaces(folder):
+    values = json.loads((folder / "config.json").read_text())
+    values["decoder"]["user"]["cardinality"] = 300
+    edit(folder, **values)
+    with pytest.raises(ConfigError, match=r"user codes are .*256.*, the decoder's .*300"):
+        open_model(folder).load_codec()
+
+
+def test_load_codec_of_an_unknown_size_names_the_file(folder):
+    edit(folder, codec={"colour": 1})
+    with pytest.raises(ConfigError, match=r"config\.json: codec sizes: .*colour"):
+        open_model(folder).load_codec()
+
+
+def test_load_decoder_of_another_width_names_the_tensor(folder):
+    values = json.loads((folder / "config.json").read_text())
+    values["decoder"]["temporal"]["hidden"] = 100
+    edit(folder, **values)
+    with pytest.raises(
+        WeightsError, match=r"layers\.0\.hidden_in.*expected \[1, 200, 256\]"
+    ):
+        open_model(folder).load_decoder()
+
+
+def test_load_decoder_given_the_codecs_file_says_which_kind_it_holds(folder):
+    shutil.copy(folder / "codec.safetensors", folder / "decoder.safetensors")
+    with pytest.raises(WeightsError, match="holds nano-codec, expected decoder"):
+        open_model(folder).load_decoder()

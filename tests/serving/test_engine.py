@@ -1,0 +1,86 @@
+import numpy as np
+import pytest
+
+from voiceagent.errors import AtCapacity, SessionClosed
+from voiceagent.serving.config import EngineConfig
+from voiceagent.serving.engine import Engine
+
+
+class TickingClock:
+    """Every look is 5 ms later."""
+
+    def __init__(self):
+        self.time_us = 0
+
+    def now_us(self):
+        self.time_us += 5_000
+        return self.time_us
+
+
+@pytest.fixture
+def engine(nano, nano_codec, nano_decoder):
+    config = EngineConfig(num_slots=2, retry_after_s=3)
+    return Engine(nano_codec, nano_decoder, nano.tokenizer(), config, TickingClock())
+
+
+def frame(level=0.1):
+    return np.full(1920, level, np.float32)
+
+
+def test_open_session_beyond_the_slots_says_when_to_retry(engine):
+    engine.open_session(), engine.open_session()
+    with pytest.raises(AtCapacity, match="all 2 slots are taken; retry in 3 s"):
+        engine.open_session()
+
+
+def test_close_frees_the_slot_and_ends_the_session(engine):
+    session = engine.open_session()
+    engine.close(session)
+    assert engine.num_free == 2
+    with pytest.raises(SessionClosed):
+        engine.close(session)
+
+
+def test_step_without_a_complete_frame_does_nothing(engine):
+    engine.open_session().push(frame()[:1919])
+    assert engine.step() == []
+    assert engine.metrics.steps == 0
+
+
+def test_step_advances_exactly_the_sessions_with_a_complete_frame(engine):
+    ready, waiting = engine.open_session(), engine.open_session()
+    ready.push(np.concatenate([frame(), frame()]))
+    waiting.push(frame()[:500])
+    frames = engine.step() + engine.step() + engine.step()
+    assert [(f.session, f.step, f.time_ms) for f in frames] == [(ready, 0, 0), (ready, 1, 80)]
+    assert waiting.steps == 0
+
+
+def test_step_is_timed_by_the_given_clock_and_counted(engine):
+    session = engine.open_session()
+    session.is_gate_closed = True
+    session.push(frame())
+    (result,) = engine.step()
+    assert result.is_gated
+    assert engine.metrics.step_times().p50_us == 5_000
+    assert (engine.metrics.frames, engine.metrics.gated_frames) == (1, 1)
+
+
+def test_frame_carries_samples_and_probabilities(engine):
+    session = engine.open_session()
+    session.push(frame())
+    (result,) = engine.step()
+    assert result.pcm.shape == (1920,)
+    assert result.pcm.dtype == np.float32
+    assert 0 <= result.p_pad <= 1
+    assert len(result.agent_codes) == 8
+
+
+def test_engine_reports_the_memory_of_its_states(engine):
+    assert 2 * 2**20 < engine.state_bytes() < 8 * 2**20
+
+
+def test_load_by_name_gives_one_slot_of_the_embedded_model():
+    engine = Engine.load()
+    engine.open_session()
+    assert engine.num_free == 0

@@ -1,0 +1,44 @@
+import numpy as np
+import pytest
+
+from voiceagent.serving.config import EngineConfig, SessionOptions
+from voiceagent.serving.session import Session
+from voiceagent.serving.slots import SlotHandle
+
+
+@pytest.fixture
+def session():
+    return Session(SlotHandle(3, 1), SessionOptions(), EngineConfig(gate_below_dbfs=-60))
+
+
+def frame(level):
+    return np.full(1920, level, np.float32)
+
+
+@pytest.mark.parametrize(("level", "is_gated"), [(0.1, False), (1e-4, True)])
+def test_frame_below_the_level_is_gated(session, level, is_gated):
+    session.push(frame(level))
+    item = session.next_input()
+    assert (item.slot, item.is_gated) == (3, is_gated)
+
+
+def test_closed_gate_gates_loud_frames_too(session):
+    session.is_gate_closed = True
+    session.push(frame(0.5))
+    assert session.next_input().is_gated
+
+
+def test_frame_with_nan_becomes_silence_and_is_counted(session):
+    session.push(np.where(np.arange(1920) == 7, np.nan, 0.5).astype(np.float32))
+    item = session.next_input()
+    assert item.is_gated
+    assert not item.pcm.any()
+    assert session.bad_frames == 1
+
+
+def test_session_with_a_full_queue_drops_the_oldest(session):
+    for level in range(30):
+        session.push(frame(level / 100))
+    assert session.ready_frames == 25
+    assert session.dropped_frames == 5
+    assert session.next_input().pcm[0] == pytest.approx(0.05)

@@ -1,0 +1,82 @@
+import pytest
+import torch
+
+from voiceagent.serving.config import SessionOptions
+from voiceagent.serving.step import BatchStep, StepInput, bucket
+
+
+@pytest.mark.parametrize(
+    ("num_slots", "highest", "rows"), [(1, 0, 1), (8, 0, 1), (8, 1, 2), (8, 2, 4), (6, 5, 6)]
+)
+def test_bucket_is_the_smallest_power_of_two_that_covers_the_slot(num_slots, highest, rows):
+    assert bucket(num_slots, highest) == rows
+
+
+@pytest.fixture
+def batch(nano_codec, nano_decoder):
+    return BatchStep(nano_codec, nano_decoder, 4)
+
+
+@pytest.fixture
+def frames(make_speech):
+    return make_speech(1.6).view(-1, 1920).numpy()
+
+
+def test_run_computes_only_the_bucket_of_the_highest_slot(batch, frames):
+    outputs, rows = batch.run([StepInput(1, frames[0], False)])
+    assert rows == 2
+    assert [output.slot for output in outputs] == [1]
+    assert batch.state.decoder.positions.tolist() == [0, 1, 0, 0]
+
+
+def test_gated_slot_gives_the_model_encoded_silence_whatever_is_heard(batch, frames):
+    silence = tuple(batch.codec.user_silence.tolist())
+    inputs = [StepInput(slot, frames[5], slot == 0) for slot in (0, 1)]
+    gated, heard = batch.run(inputs)[0]
+    assert gated.user_codes == silence
+    assert heard.user_codes != silence
+
+
+def test_begin_makes_a_used_slot_new(batch, frames):
+    first = [batch.run([StepInput(2, frame, False)])[0][0] for frame in frames]
+    batch.begin(2, SessionOptions())
+    again = [batch.run([StepInput(2, frame, False)])[0][0] for frame in frames]
+    assert [a.user_codes for a in first] == [b.user_codes for b in again]
+    assert all((a.pcm == b.pcm).all() for a, b in zip(first, again, strict=True))
+
+
+def test_sampled_slot_follows_its_seed_and_leaves_a_greedy_neighbour_alone(batch, frames):
+    def play(seed):
+        batch.begin(0, SessionOptions(code_temperature=2.0, seed=seed))
+        batch.begin(1, SessionOptions())
+        steps = [
+            batch.run([StepInput(slot, frame, False) for slot in (0, 1)])[0] for frame in frames
+        ]
+        return [[outputs[slot].agent_codes for outputs in steps] for slot in (0, 1)]
+
+    first, again, other = play(1), play(1), play(2)
+    assert first == again
+    assert first[0] != other[0]
+    assert first[1] == other[1]
+
+
+def test_delayed_model_speaks_silence_until_its_first_whole_frame(
+    nano_codec, make_config, make_decoder, frames
+):
+    config = make_config(
+        agent=nano_codec.spec.agent,
+        user=nano_codec.spec.user,
+        agent_delays=(0,) + (1,) * 7,
+        user_delays=(0,) * 4,
+        initial_agent_codes=(256,) * 8,
+        initial_user_codes=(256,) * 4,
+    )
+    batch = BatchStep(nano_codec, make_decoder(config), 1)
+    first, second = (batch.run([StepInput(0, frame, False)])[0][0] for frame in frames[:2])
+    assert not first.pcm.any()
+    assert second.pcm.any()
+
+
+def test_state_of_the_embedded_model_stays_below_4_mib_a_slot(batch):
+    assert batch.state.num_bytes() / 4 < 4 * 2**20
+    assert torch.isfinite(batch.state.codec.speak.source.overlap).all()
