@@ -75,9 +75,7 @@ def test_load_decoder_of_another_width_names_the_tensor(folder):
     values = json.loads((folder / "config.json").read_text())
     values["decoder"]["temporal"]["hidden"] = 100
     edit(folder, **values)
-    with pytest.raises(
-        WeightsError, match=r"layers\.0\.hidden_in.*expected \[1, 200, 256\]"
-    ):
+    with pytest.raises(WeightsError, match=r"layers\.0\.hidden_in.*expected \[1, 200, 256\]"):
         open_model(folder).load_decoder()
 
 

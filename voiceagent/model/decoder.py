@@ -62,7 +62,7 @@ class DecoderState(SlotState):
 class StepOutput:
     """What one step decided; rows of inactive slots are meaningless."""
 
-    text: Tensor  # i64 [B]
+    text: Tensor  # i64 [B]; known `output_delay` steps before its aligned frame
     user_text: Tensor | None  # i64 [B], None for a model without that stream
     agent_codes: Tensor  # i64 [B, K], one aligned frame
     valid: Tensor  # bool [B]; False while a delayed stream has not filled its first frame
