@@ -1,0 +1,258 @@
+"""hibari: a small neural voice with word times, and any number of speakers made from it.
+
+The network gives, per 12.5 ms, log spectra of a harmonic, a noise and a residual part, and the
+pitch. Stretching their frequency axis and scaling the pitch before synthesis makes other people,
+male to child. Unwarped it is the agent's own voice. Not streaming: a sentence is synthesised at
+once, about 70 x real time on one core of a Xeon (2026-11-22).
+
+Source: hibari-tts 0.2.1, hibari/tts.py and hibari/dsp.py.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import threading
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voiceagent.audio.framing import Samples
+from voiceagent.errors import SynthesisUnavailable
+from voiceagent.scenes.utterance import SAMPLES_PER_MS, Utterance, spoken
+
+F32 = NDArray[np.float32]
+
+BINS = 601
+SPECTRUM_FRAME_MS = 12.5
+# brings the loudest vowels of the plain voice to about .7
+LOUDNESS = 2.0
+
+_FIX = "pip install 'voiceagent[scenes]'"
+# phoneme durations in units of 25 ms; not an output of the published graph
+_DURATIONS = "/Round_output_0"
+_FRAMES_PER_UNIT = 2
+# the durations run 50 ms behind the sound: over 45 sentences the energy above 5 kHz fits the labels
+# of sibilants best when they are 40 to 50 ms earlier (correlation .69), 2026-11-22
+_LAG_FRAMES = 4
+_VOICED_HZ = 60.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Spectra:
+    """What the network says about one sentence of F frames.
+
+    Attributes:
+        log_harmonic: f32[601, F], like all but the pitch; bins of 20 Hz.
+        harmonic_phase: before tanh, in half turns.
+        log_noise: level of the noise part.
+        log_residual: level of the part with a phase of its own.
+        residual_phase: in radians.
+        pitch_hz: f32[F], below 60 where unvoiced.
+    """
+
+    log_harmonic: F32
+    harmonic_phase: F32
+    log_noise: F32
+    log_residual: F32
+    residual_phase: F32
+    pitch_hz: F32
+
+    def at(self, frames: NDArray[np.int64]) -> Spectra:
+        """Return the spectra of some frames, in that order."""
+        return Spectra(*(getattr(self, f.name)[..., frames] for f in dataclasses.fields(self)))
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Timbre:
+    """How a made-up speaker differs from the plain voice.
+
+    Attributes:
+        formants: factor on every resonance.
+        pitch: factor on the mean pitch.
+        melody: exponent of the pitch around its mean; below 1 is flatter.
+        speed: factor on the pace.
+        breath: added to the log level of the residual.
+        equaliser: f32[601, 1] added to every log level.
+        uneven: whether the pace wanders within a sentence.
+    """
+
+    formants: float
+    pitch: float
+    melody: float
+    speed: float
+    breath: float
+    equaliser: F32
+    uneven: bool
+
+
+def random_timbre(rng: np.random.Generator) -> Timbre:
+    """Draw a speaker: 45 % deep, 25 % near the plain voice, 15 % high, 15 % anything."""
+    # (share, formants, pitch)
+    kinds = (
+        (0.45, (0.78, 0.93), (0.45, 0.75)),
+        (0.25, (0.92, 1.10), (0.75, 1.15)),
+        (0.15, (1.06, 1.25), (1.00, 1.45)),
+        (0.15, (0.80, 1.22), (0.50, 1.35)),
+    )
+    _, formants, pitch = kinds[int(rng.choice(len(kinds), p=[share for share, *_ in kinds]))]
+    tilt = np.linspace(0, rng.uniform(-1.2, 1.2), BINS)
+    bumps = np.interp(np.arange(BINS), np.linspace(0, BINS - 1, 12), 0.4 * rng.standard_normal(12))
+    return Timbre(
+        formants=rng.uniform(*formants),
+        pitch=rng.uniform(*pitch),
+        melody=rng.uniform(0.3, 1.5),
+        speed=rng.uniform(0.75, 1.3),
+        breath=rng.uniform(-1.0, 1.2),
+        equaliser=(tilt + bumps).astype(np.float32)[:, None],
+        uneven=bool(rng.random() < 0.6),
+    )
+
+
+class HibariEngine:
+    """Speaks as the plain voice or with a timbre; one per process, from `hibari_engine`."""
+
+    def __init__(self) -> None:
+        try:
+            import hibari.dsp
+            import hibari.voices
+            import onnx
+        except ImportError as error:
+            raise SynthesisUnavailable("hibari", str(error), _FIX) from error
+        model = onnx.load(hibari.voices.voice_path("heart"))
+        if not any(_DURATIONS in node.output for node in model.graph.node):
+            raise SynthesisUnavailable("hibari", "this version tells no durations", _FIX)
+        model.graph.output.append(onnx.helper.make_empty_tensor_value_info(_DURATIONS))
+        self._tts = hibari.Hibari(model=model.SerializeToString(), threads=1)
+        self._vocoder = hibari.dsp.synth
+        self._lock = threading.Lock()
+        self._phonemes: dict[str, tuple[str, ...]] = {}
+
+    def say(
+        self,
+        text: str,
+        rng: np.random.Generator,
+        *,
+        speed: float = 1.0,
+        timbre: Timbre | None = None,
+    ) -> Utterance:
+        """Speak a text.
+
+        Args:
+            text: words separated by spaces; sentences by punctuation.
+            rng: of the voice's noise and of an uneven pace.
+            speed: factor on the pace, besides the timbre's.
+            timbre: None is the plain voice.
+
+        Raises:
+            ValueError: there is nothing to say.
+        """
+        pieces: list[Samples] = []
+        starts_ms: list[float] = []
+        length_ms = 0.0
+        for phonemes in self.phonemes(text):
+            spectra, starts = self.spectra(phonemes, speed * (timbre.speed if timbre else 1.0))
+            if timbre is not None:
+                spectra, starts = _apply(timbre, spectra, starts, rng)
+            starts_ms += [length_ms + SPECTRUM_FRAME_MS * start for start in starts]
+            pieces.append(self.synthesise(spectra, rng))
+            length_ms += len(pieces[-1]) / SAMPLES_PER_MS
+        pcm = np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
+        # where the pronunciation has another number of words ("3 pm"), letters must do
+        known = dict(enumerate(starts_ms)) if len(starts_ms) == len(text.split()) else {}
+        return spoken(pcm, text, known)
+
+    def phonemes(self, text: str) -> tuple[str, ...]:
+        """Return the pronunciation of each sentence, words separated by spaces."""
+        with self._lock:
+            if text not in self._phonemes:
+                sentences = self._tts.phonemize(text)
+                known = self._tts.vocab
+                self._phonemes[text] = tuple(
+                    " ".join("".join(c for c in s if c in known).split()) for s in sentences
+                )
+            return self._phonemes[text]
+
+    def spectra(self, phonemes: str, speed: float = 1.0) -> tuple[Spectra, list[int]]:
+        """Run the network.
+
+        Args:
+            phonemes: one sentence of `phonemes`.
+            speed: factor on the pace.
+
+        Returns:
+            The spectra, and the frame in which each word starts.
+        """
+        feeds = {
+            "ids": np.asarray([self._tts.ids(phonemes)], np.int64),
+            "speed": np.asarray([speed], np.float32),
+        }
+        *outputs, durations = self._tts.sess.run(None, feeds)
+        ends = np.cumsum(np.asarray(durations).ravel()).astype(int) * _FRAMES_PER_UNIT - _LAG_FRAMES
+        starts = np.maximum(ends, 0)  # of the phoneme after; the first id is a pad
+        is_first = [before == " " for before in " " + phonemes[:-1]]
+        words = [int(s) for s, first in zip(starts, is_first, strict=False) if first]
+        return Spectra(*(output[0] for output in outputs)), words
+
+    def synthesise(self, spectra: Spectra, rng: np.random.Generator) -> Samples:
+        """Return the sound of the spectra, f32[300 * F] at 24 kHz within [-1, 1]."""
+        parts = (getattr(spectra, field.name) for field in dataclasses.fields(spectra))
+        pcm = np.nan_to_num(self._vocoder(*parts, rng)) * LOUDNESS
+        return np.asarray(np.clip(pcm, -1.0, 1.0), np.float32)
+
+
+@functools.cache
+def hibari_engine() -> HibariEngine:
+    """Return the engine of this process; the first takes about two seconds.
+
+    Raises:
+        SynthesisUnavailable: hibari-tts or onnx is not installed.
+    """
+    return HibariEngine()
+
+
+def _apply(
+    timbre: Timbre, spectra: Spectra, starts: list[int], rng: np.random.Generator
+) -> tuple[Spectra, list[int]]:
+    if timbre.uneven:
+        frames = _wandering_pace(len(spectra.pitch_hz), rng)
+        spectra, starts = spectra.at(frames), [int(s) for s in np.searchsorted(frames, starts)]
+    voiced = spectra.pitch_hz > _VOICED_HZ
+    mean_hz = float(spectra.pitch_hz[voiced].mean()) if voiced.any() else 200.0
+    melody = (np.maximum(spectra.pitch_hz, 1.0) / mean_hz) ** timbre.melody
+    levels = (spectra.log_harmonic, spectra.log_noise, spectra.log_residual)
+    harmonic, noise, residual = (
+        _stretch(level, timbre.formants) + timbre.equaliser for level in levels
+    )
+    phases = (spectra.harmonic_phase, spectra.residual_phase)
+    harmonic_phase, residual_phase = (_stretch_nearest(phase, timbre.formants) for phase in phases)
+    pitch_hz = np.where(voiced, mean_hz * melody * timbre.pitch, 0.0).astype(np.float32)
+    residual = residual + np.float32(timbre.breath)
+    warped = Spectra(harmonic, harmonic_phase, noise, residual, residual_phase, pitch_hz)
+    return warped, starts
+
+
+def _wandering_pace(num_frames: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Which frames to play: a smooth random pace between .72 and 1.4."""
+    knots = 2 * max(2, num_frames // 20) + 1
+    rates = rng.uniform(0.72, 1.4, knots)
+    steps = np.arange(2 * num_frames)
+    position = np.cumsum(np.interp(steps, np.linspace(0, 2 * num_frames, knots), rates))
+    return position[position < num_frames - 1].astype(np.int64)
+
+
+def _stretch(spectrum: F32, factor: float) -> F32:
+    """Stretch the frequency axis of [601, F], between bins linearly."""
+    source = np.clip(np.arange(BINS) / factor, 0, BINS - 1)
+    low = source.astype(int)
+    high = np.minimum(low + 1, BINS - 1)
+    share = (source - low)[:, None].astype(np.float32)
+    stretched: F32 = spectrum[low] * (1 - share) + spectrum[high] * share
+    return stretched
+
+
+def _stretch_nearest(spectrum: F32, factor: float) -> F32:
+    """Stretch the frequency axis of [601, F] without mixing bins: phases have no mean."""
+    source = np.clip(np.rint(np.arange(BINS) / factor), 0, BINS - 1).astype(int)
+    return np.asarray(spectrum[source], np.float32)
