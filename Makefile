@@ -2,7 +2,7 @@
 #
 #   make talk       a spoken question through the embedded model; the answer as answer.wav
 #   make test       style, types, import contracts and all tests
-#   make setup      .venv with everything below (5.8 GB on Linux; less with TORCH_INDEX=URL of a CPU build)
+#   make setup      .venv with all of it, to be called again at will; TORCH_INDEX=URL for a CPU build
 #   make style types imports    one of the checks alone
 #   make bench      the benchmarks that need nothing but setup
 #   make peers      other people's models and packages, for parity and comparison only
@@ -43,15 +43,15 @@ endif
 	$(UV) install --python $(BIN)/python --constraints $(LOCK) --editable '.[$(EXTRAS)]'
 	@touch $@
 
-# the synthesisers' shared libraries: installed when root, named otherwise
+# Debian packages: installed when root, named otherwise (the synthesisers' shared libraries)
 debian:
 	@if command -v dpkg-query >/dev/null && dpkg-query --show $(DEBIAN) >/dev/null 2>&1; then :; \
 	elif command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
 	  echo "installing $(DEBIAN)"; \
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $(DEBIAN) >/dev/null; \
 	elif command -v apt-get >/dev/null; then \
-	  echo "to run the speech tests, also: sudo apt-get install $(DEBIAN)"; \
-	else echo "to run the speech tests, also install espeak-ng and flite"; fi
+	  echo "for the tests that speak, also: sudo apt-get install $(DEBIAN)"; \
+	else echo "for the tests that speak, also install: $(DEBIAN)"; fi
 
 talk: setup
 	$(BIN)/voiceagent talk voiceagent/assets/question.wav answer.wav
@@ -75,6 +75,12 @@ imports: setup
 
 bench: setup
 	$(BIN)/python benchmarks/bench_step.py
+
+# voices of other people to be judged with, and the moshi package to be compared with
+peers: setup
+	@$(MAKE) --no-print-directory debian DEBIAN=asterisk-core-sounds-en-wav
+	$(UV) install --python $(BIN)/python --no-deps --require-hashes -r benchmarks/peers.txt
+	$(BIN)/python -m pytest -q tests/model/test_moshi_parity.py
 
 lock:
 	$(UV) compile --universal --python-version 3.11 --all-extras --no-annotate --no-header \

@@ -129,7 +129,5 @@ def test_load_nano_codec_of_another_size_names_tensor_and_shapes(tmp_path):
     small = NanoCodec(NanoCodecConfig(encoder_widths=(4, 4, 4, 4), decoder_widths=(4, 4, 4, 4)))
     path = tmp_path / "codec.safetensors"
     save_checkpoint(path, small.state_dict(), "nano-codec")
-    with pytest.raises(
-        WeightsError, match=r"shape \[4, 240\], expected \[128, 240\]"
-    ):
+    with pytest.raises(WeightsError, match=r"shape \[4, 240\], expected \[128, 240\]"):
         load_nano_codec(path, {})
