@@ -31,8 +31,8 @@ setup: $(READY)
 $(READY): pyproject.toml $(LOCK)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "voiceagent needs Python 3.11 or newer: make setup PYTHON=python3.11"; exit 1; }
-	@echo "setting up $(VENV): PyTorch and its CUDA libraries are a download of about 2.7 GB (5.8 GB"
-	@echo "installed) on Linux; for a CPU build of some 0.2 GB: make setup TORCH_INDEX=URL"
+	@echo "setting up $(VENV): on Linux a download of about 3 GB (5.3 GB installed), most of it CUDA"
+	@echo "libraries of PyTorch; to take a smaller CPU build instead: make setup TORCH_INDEX=URL"
 	@$(MAKE) --no-print-directory debian
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv

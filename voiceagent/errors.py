@@ -7,6 +7,7 @@ The two lower packages have roots of their own, since they cannot import upward:
     ├ ConfigError                        settings that cannot work: at start, exit 2
     ├ AudioFileError                     a sound file that cannot be used: names file and reason
     ├ SynthesisUnavailable               a speech synthesiser is missing: names the install line
+    ├ RecogniserUnavailable              the judge of speech is missing or damaged: likewise
     ├ AdmissionError
     │ └ AtCapacity                       every slot is taken
     └ SessionError
@@ -65,6 +66,22 @@ class SynthesisUnavailable(VoiceAgentError):
     def __init__(self, engine: str, reason: str, fix: str) -> None:
         super().__init__(f"{engine} cannot be used ({reason}); install it with: {fix}")
         self.engine = engine
+        self.fix = fix
+
+
+class RecogniserUnavailable(VoiceAgentError):
+    """The recogniser or its weights are missing or damaged.
+
+    Attributes:
+        reason: what is wrong.
+        fix: the line that mends it.
+    """
+
+    code = "recogniser_unavailable"
+
+    def __init__(self, reason: str, fix: str = "pip install 'voiceagent[asr]'") -> None:
+        super().__init__(f"the recogniser cannot be used ({reason}); mend it with: {fix}")
+        self.reason = reason
         self.fix = fix
 
 

@@ -1,0 +1,107 @@
+"""Transcripts made comparable, and word errors between them.
+
+Whisper writes "3 + 4 = 7." where the model says "three plus four is seven": both become the same
+words here. Spelling only: a word that was misheard stays an error, names included. Pure text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+_UNITS = tuple(
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
+    "sixteen seventeen eighteen nineteen".split()
+)
+_TENS = tuple("twenty thirty forty fifty sixty seventy eighty ninety".split())
+# in this order; each replaces what is left of the text, in lower case
+_REWRITES = tuple(
+    (re.compile(pattern), replacement)
+    for pattern, replacement in (
+        (r"[‘’`]", "'"),
+        (r"\b(\d{1,2}):00\b", r"\1"),  # 9:00 is said as nine
+        (r"\b(\d{1,2}):(\d\d)\b", r"\1 \2"),
+        (r"(?<=\d)\s*[-–—]\s*(?=\d)", " to "),  # hours: from 9-5
+        (r"\+", " plus "),
+        (r"=|\bequals\b", " is "),
+        (r"%", " percent "),
+        (r"\bcan(?:'t|not)\b", "can not"),
+        (r"\bwon't\b", "will not"),
+        (r"n't\b", " not"),
+        (r"'m\b", " am"),
+        (r"'re\b", " are"),
+        (r"'ve\b", " have"),
+        (r"'ll\b", " will"),
+        (r"\b(he|she|it|that|there|what|who|where|how)'s\b", r"\1 is"),
+        (r"'", ""),
+        (r"\bgood[ -]bye\b", "goodbye"),
+        (r"\bok\b", "okay"),
+    )
+)
+_WORD = re.compile(r"[^\W_]+")
+
+
+def normalise(text: str) -> list[str]:
+    """Return the words of a transcript: lower case, no punctuation, 0 to 99 in words."""
+    text = text.lower()
+    for pattern, replacement in _REWRITES:
+        text = pattern.sub(replacement, text)
+    return [word for token in _WORD.findall(text) for word in _spelled_out(token)]
+
+
+def word_errors(reference: str, heard: str) -> int:
+    """Return the fewest insertions, deletions and substitutions that turn one into the other.
+
+    Both are normalised first.
+
+    Source: Levenshtein, 1966, over words.
+    """
+    return _distance(normalise(reference), normalise(heard))
+
+
+def word_accuracy(references: Sequence[str], heard: Sequence[str]) -> float:
+    """Return the share of right words over pairs of transcripts: 1 - errors / reference words.
+
+    Args:
+        references: what was to be said.
+        heard: what was recognised, as many.
+
+    Returns:
+        At most 1; below 0 where more was inserted than there was to hear.
+
+    Raises:
+        ValueError: not as many of one as of the other, or the references hold no word.
+    """
+    pairs = list(zip(references, heard, strict=True))
+    num_words = sum(len(normalise(reference)) for reference in references)
+    if not num_words:
+        raise ValueError("references: they hold no word")
+    return 1 - sum(word_errors(reference, text) for reference, text in pairs) / num_words
+
+
+def _spelled_out(token: str) -> list[str]:
+    """Words of a token; a number above 99 stays in digits, "9am" is two words."""
+    number = re.fullmatch(r"(\d+)([a-z]*)", token)
+    if number is None:
+        return [token]
+    digits, unit = number.groups()
+    words = [digits] if len(digits) > 2 else _number_words(int(digits))
+    return [*words, unit] if unit else words
+
+
+def _number_words(number: int) -> list[str]:
+    if number < len(_UNITS):
+        return [_UNITS[number]]
+    tens, units = divmod(number, 10)
+    return [_TENS[tens - 2], _UNITS[units]] if units else [_TENS[tens - 2]]
+
+
+def _distance(reference: Sequence[str], heard: Sequence[str]) -> int:
+    costs = list(range(len(heard) + 1))  # of the empty reference against each prefix
+    for i, word in enumerate(reference, 1):
+        diagonal, costs[0] = costs[0], i
+        for j, other in enumerate(heard, 1):
+            substituted = diagonal + (word != other)
+            diagonal = costs[j]
+            costs[j] = min(costs[j] + 1, costs[j - 1] + 1, substituted)
+    return costs[-1]
