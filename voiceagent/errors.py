@@ -8,15 +8,22 @@ The two lower packages have roots of their own, since they cannot import upward:
     ├ AudioFileError                     a sound file that cannot be used: names file and reason
     ├ SynthesisUnavailable               a speech synthesiser is missing: names the install line
     ├ RecogniserUnavailable              the judge of speech is missing or damaged: likewise
+    ├ RecordError                        a session's record that is missing or cannot be read
     ├ AdmissionError
     │ └ AtCapacity                       every slot is taken
-    └ SessionError
-      └ SessionClosed                    the slot was released or given to a later session
+    ├ SessionError
+    │ └ SessionClosed                    the session has ended: says why
+    └ EngineError
+      ├ EngineUnavailable                no engine answers, or it died at start: says why
+      ├ MalformedMessage                 bytes between processes that mean nothing
+      └ StepFailed                       a step raised: its sessions end, the others go on
 
 Errors carry data as attributes and chain their cause. What is not in this tree is a bug.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 
 class VoiceAgentError(Exception):
@@ -85,6 +92,12 @@ class RecogniserUnavailable(VoiceAgentError):
         self.fix = fix
 
 
+class RecordError(VoiceAgentError):
+    """A session's record that is missing, damaged or of another schema version."""
+
+    code = "record"
+
+
 class AdmissionError(VoiceAgentError):
     """A session that may not start now."""
 
@@ -115,6 +128,59 @@ class SessionError(VoiceAgentError):
 
 
 class SessionClosed(SessionError):
-    """The session's slot was released, or has been given to a later session."""
+    """The session has ended, or its slot has been given to a later one; the text says why."""
 
     code = "session_closed"
+
+
+class EngineError(VoiceAgentError):
+    """A fault of the engine or of the way to it."""
+
+    code = "engine"
+
+
+class EngineUnavailable(EngineError):
+    """No engine answers at this address.
+
+    Attributes:
+        address: where it should be.
+        reason: what was tried, or the last words of an engine that died at start.
+    """
+
+    code = "engine_unavailable"
+    retryable = True
+
+    def __init__(self, address: str, reason: str) -> None:
+        super().__init__(f"no engine at {address}: {reason}")
+        self.address = address
+        self.reason = reason
+
+
+class MalformedMessage(EngineError):
+    """Bytes from another process that are no message of this version.
+
+    Attributes:
+        reason: the first thing that is wrong with them.
+    """
+
+    code = "malformed_message"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"malformed message: {reason}")
+        self.reason = reason
+
+
+class StepFailed(EngineError):
+    """A step raised; the chained cause is what it raised.
+
+    Attributes:
+        slots: whose sessions it ends.
+    """
+
+    code = "step_failed"
+
+    def __init__(self, slots: Sequence[int], cause: Exception) -> None:
+        named = ", ".join(map(str, slots))
+        super().__init__(f"the step of slots {named} failed: {type(cause).__name__}: {cause}")
+        self.slots = tuple(slots)
+        self.__cause__ = cause

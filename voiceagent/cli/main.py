@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from voiceagent_codec.errors import CodecError
 
 from voiceagent import __version__
-from voiceagent.cli import codec, doctor, talk
+from voiceagent.cli import codec, doctor, sessions, talk
 from voiceagent.errors import VoiceAgentError
 
 EPILOG = """\
@@ -17,6 +17,7 @@ first steps:
   voiceagent doctor                 what this machine can run, what is missing, how to fix it
   voiceagent talk question.wav      play a recording to the agent, read and hear what it answers
   voiceagent codec info             how the model hears and speaks
+  voiceagent sessions list          records of past conversations
 
 The embedded model 'nano' answers a closed domain: sums such as "what is three plus four", opening
 hours ("when do you open on monday"), names, greetings, thanks. It needs no GPU and no download.
@@ -33,7 +34,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"voiceagent {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for module in (talk, codec, doctor):
+    for module in (talk, codec, sessions, doctor):
         module.add_parser(commands)
     return parser
 

@@ -1,0 +1,92 @@
+import json
+import stat
+
+import numpy as np
+import pytest
+import soundfile
+
+from voiceagent.records import recorder as recorder_module
+from voiceagent.records.recorder import SessionRecorder
+from voiceagent.records.store import RecordStore
+
+
+def test_record_of_an_exchange_holds_its_turns_gap_overlap_and_words(record_one, tmp_path):
+    session_id = record_one().folder.name
+    summary = RecordStore(tmp_path).summary(session_id)
+    assert (summary.user_turns, summary.agent_turns) == (2, 1)
+    assert summary.gaps_ms == (400,)
+    assert summary.overlap_ms == 160
+    assert summary.talk_share == pytest.approx(10 / 22, abs=1e-3)
+    assert (summary.words_heard, summary.words_said) == (1, 10)
+    assert (summary.frames_gated, summary.frames_lost) == (5, 3)
+    assert (summary.step_p99_us, summary.lag_p99_us) == (10_000, 12_000)
+    assert (summary.duration_ms, summary.end_reason) == (2000, "hung up")
+
+
+def test_trace_has_a_line_for_every_frame(record_one, tmp_path):
+    session_id = record_one().folder.name
+    trace = RecordStore(tmp_path).trace(session_id)
+    assert [frame.step for frame in trace] == list(range(25))
+    assert trace[9].heard == "hello"
+
+
+def test_sound_is_written_only_when_asked_for(tmp_path, header, make_frame, record_one):
+    assert not (record_one(2).folder / "audio.wav").exists()
+    stereo = np.linspace(-1, 1, 3840, dtype=np.float32).reshape(1920, 2)
+    recorder = SessionRecorder(tmp_path, header, with_audio=True)
+    recorder.frame(make_frame(0), stereo)
+    recorder.frame(make_frame(1), stereo)
+    assert recorder.close("done").has_audio
+    sound, rate_hz = soundfile.read(recorder.folder / "audio.wav")
+    assert rate_hz == 24_000
+    np.testing.assert_allclose(sound, np.concatenate([stereo, stereo]), atol=1e-4)
+
+
+def test_folder_is_for_the_operator_alone(record_one):
+    assert stat.S_IMODE(record_one().folder.stat().st_mode) == 0o700
+
+
+def test_summary_appears_only_at_the_end(tmp_path, header, make_frame):
+    recorder = SessionRecorder(tmp_path, header)
+    recorder.frame(make_frame(0))
+    assert not (recorder.folder / "session.json").exists()
+    recorder.close("done")
+    names = {path.name for path in recorder.folder.iterdir()}
+    assert names == {"session.json", "trace.jsonl"}
+
+
+def test_session_of_no_frames_has_an_honest_empty_summary(tmp_path, header):
+    summary = SessionRecorder(tmp_path, header).close("left at once")
+    assert (summary.duration_ms, summary.gaps_ms, summary.talk_share) == (0, (), None)
+
+
+def test_rows_beyond_the_queue_are_dropped_and_counted(tmp_path, header, make_frame, monkeypatch):
+    monkeypatch.setattr(recorder_module, "MAX_QUEUED_ROWS", 2)
+    recorder = SessionRecorder(tmp_path, header)
+    # the writer cannot take rows while it waits for nothing: fill the queue from under it
+    recorder._rows.put(None)
+    recorder._writer.join()
+    for step in range(5):
+        recorder.frame(make_frame(step))
+    recorder._rows.queue.clear()
+    assert recorder.close("done").trace_rows_dropped == 3
+
+
+def test_disk_that_refuses_is_reported_at_the_end_and_never_before(
+    tmp_path, header, make_frame, monkeypatch
+):
+    def refuse(self):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(SessionRecorder, "_write_all", refuse)
+    recorder = SessionRecorder(tmp_path, header)
+    for step in range(3):
+        recorder.frame(make_frame(step))
+    with pytest.raises(OSError, match="No space left"):
+        recorder.close("done")
+
+
+def test_trace_names_schema_version_and_session_in_its_first_line(record_one):
+    folder = record_one().folder
+    first = json.loads((folder / "trace.jsonl").read_text().splitlines()[0])
+    assert (first["schema_version"], first["id"]) == (1, folder.name)
