@@ -60,7 +60,7 @@ def test_trace_cut_short_gives_its_whole_lines(store, tmp_path):
         ("session.json", "{", "not JSON"),
         (
             "trace.jsonl",
-            json.dumps({"schema_version": 7}) + "\n",
+            '{"schema_version": 7}\n',
             "version 7, this program reads 1",
         ),
         ("trace.jsonl", '{"schema_version": 1}\n{"step": 1}\n', "damaged"),
