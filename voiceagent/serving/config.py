@@ -1,8 +1,13 @@
-"""Settings of the engine, one frozen object."""
+"""Settings of the engine, of its process and of a session: frozen objects, checked when made."""
 
 from __future__ import annotations
 
 import dataclasses
+import re
+
+#: The longest path that a Unix socket may have, less the byte that ends it.
+MAX_IPC_PATH_BYTES = 106
+_ADDRESS = re.compile(r"ipc://(?P<path>/.+)|tcp://127\.0\.0\.1:(\d{1,5}|\*)")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +33,37 @@ class EngineConfig:
             raise ValueError(f"max_queued_frames must be at least 1, not {self.max_queued_frames}")
         if not self.gate_below_dbfs <= 0:
             raise ValueError(f"gate_below_dbfs must be at most 0, not {self.gate_below_dbfs}")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerConfig:
+    """What an engine process is started with.
+
+    Attributes:
+        address: "ipc:///absolute/path" in a folder of the user's own, or "tcp://127.0.0.1:PORT".
+        model: "nano" or a model folder.
+        is_echo: give every session its own sound back instead; no model is loaded.
+        engine: slots and queues.
+    """
+
+    address: str
+    model: str = "nano"
+    is_echo: bool = False
+    engine: EngineConfig = dataclasses.field(default_factory=EngineConfig)
+
+    def __post_init__(self) -> None:
+        match = _ADDRESS.fullmatch(self.address)
+        if not match:
+            raise ValueError(
+                f"address must be ipc:///path or tcp://127.0.0.1:port, not {self.address!r}"
+            )
+        if len((match["path"] or "").encode()) > MAX_IPC_PATH_BYTES:
+            raise ValueError(f"address must have a path of at most {MAX_IPC_PATH_BYTES} bytes")
+
+    @property
+    def name(self) -> str:
+        """What status calls the model."""
+        return "echo" if self.is_echo else self.model
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,9 +19,9 @@ from voiceagent.model.decoder import Decoder
 from voiceagent.model.tokenizer import Tokenizer
 from voiceagent.serving.config import EngineConfig, SessionOptions
 from voiceagent.serving.metrics import StepMetrics
-from voiceagent.serving.session import Session, SessionFrame
+from voiceagent.serving.session import Session, SessionFrame, StepInput
 from voiceagent.serving.slots import SlotTable
-from voiceagent.serving.step import BatchStep, SlotOutput, StepInput
+from voiceagent.serving.step import BatchStep, SlotOutput
 
 
 class Engine:

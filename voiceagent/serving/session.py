@@ -6,11 +6,19 @@ import dataclasses
 
 import numpy as np
 
-from voiceagent.audio.framing import FRAME_MS, FrameAssembler, Samples
+from voiceagent.audio.framing import FRAME_MS, FRAME_SAMPLES, FrameAssembler, Samples
 from voiceagent.audio.level import rms_dbfs
 from voiceagent.serving.config import EngineConfig, SessionOptions
 from voiceagent.serving.slots import SlotHandle
-from voiceagent.serving.step import StepInput
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StepInput:
+    """What one slot brings to a step."""
+
+    slot: int
+    pcm: Samples  # float32 [1920]
+    is_gated: bool
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -62,12 +70,13 @@ class Session:
         #: Input frames replaced by silence because a sample was not finite.
         self.bad_frames = 0
         self._gate_below_dbfs = config.gate_below_dbfs
+        self._silent_frames = 0
         self._input = FrameAssembler(config.max_queued_frames)
 
     @property
     def ready_frames(self) -> int:
         """Complete frames waiting to be stepped."""
-        return self._input.ready
+        return self._input.ready + self._silent_frames
 
     @property
     def dropped_frames(self) -> int:
@@ -82,8 +91,15 @@ class Session:
         """
         self._input.push(pcm)
 
+    def push_silence(self) -> None:
+        """Bring one whole frame of silence ahead of a frame that is not complete yet."""
+        self._silent_frames += 1
+
     def next_input(self) -> StepInput:
         """Take the oldest waiting frame for the step, silenced if it is not finite."""
+        if self._silent_frames:
+            self._silent_frames -= 1
+            return StepInput(self.handle.index, np.zeros(FRAME_SAMPLES, np.float32), True)
         pcm = self._input.pop()
         level_dbfs = rms_dbfs(pcm)
         if not np.isfinite(level_dbfs):

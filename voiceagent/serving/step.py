@@ -20,6 +20,7 @@ from voiceagent.audio.framing import Samples
 from voiceagent.model.decoder import Decoder, DecoderState, StepOutput
 from voiceagent.model.sampling import Sampling
 from voiceagent.serving.config import SessionOptions
+from voiceagent.serving.session import StepInput
 
 
 @dataclasses.dataclass
@@ -29,15 +30,6 @@ class EngineState(SlotState):
     codec: SlotState
     decoder: DecoderState
     sampling: Sampling
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class StepInput:
-    """What one slot brings to a step."""
-
-    slot: int
-    pcm: Samples  # float32 [1920]
-    is_gated: bool
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -1,0 +1,174 @@
+import numpy as np
+import pytest
+
+from voiceagent.errors import MalformedMessage
+from voiceagent.serving.config import EngineConfig, SessionOptions
+from voiceagent.serving.echo import EchoEngine
+from voiceagent.serving.hub import Hub
+from voiceagent.serving.messages import (
+    AgentFrame,
+    CloseSession,
+    GetStatus,
+    OpenSession,
+    Ping,
+    Pong,
+    SessionEnded,
+    SessionOpened,
+    SessionRefused,
+    StatusReport,
+    UserFrame,
+)
+
+
+class FaultyEngine(EchoEngine):
+    """Raises in a step when any waiting session's options have this seed."""
+
+    def step(self):
+        for session in self._sessions.values():
+            if session.options.seed == 13 and session.ready_frames:
+                raise RuntimeError("boom")
+        return super().step()
+
+
+@pytest.fixture
+def hub(clock):
+    return Hub(FaultyEngine(EngineConfig(num_slots=2), clock), "echo", clock)
+
+
+def ask(hub, message, client=b"a"):
+    hub.receive(client, message)
+    [(to, answer)] = hub.turn()
+    assert to == client
+    return answer
+
+
+def opened(hub, client=b"a", seed=0):
+    return ask(hub, OpenSession(1, SessionOptions(seed=seed)), client).key
+
+
+def say(hub, clock, key, level, client=b"a"):
+    hub.receive(client, UserFrame(key, clock.now_us(), np.full(1920, level, np.float32)))
+
+
+def test_two_sessions_do_not_hear_each_other(hub, clock):
+    first, second = opened(hub), opened(hub, b"b")
+    say(hub, clock, first, 0.1)
+    say(hub, clock, second, 0.2, b"b")
+    heard = {(client, frame.key): frame.pcm[0] for client, frame in hub.turn()}
+    assert heard == {(b"a", first): np.float32(0.1), (b"b", second): np.float32(0.2)}
+
+
+def test_open_beyond_the_slots_is_refused_in_the_same_turn(hub):
+    opened(hub), opened(hub)
+    assert ask(hub, OpenSession(5, SessionOptions())) == SessionRefused(5, 2, 5.0)
+    assert hub.status().refused_sessions == 1
+
+
+def test_closed_session_frees_its_slot_and_is_confirmed(hub):
+    key = opened(hub)
+    assert ask(hub, CloseSession(key)) == SessionEnded(key, "closed")
+    assert hub.status().num_free == 2
+
+
+def test_frame_of_an_older_generation_is_dropped_and_answered_with_the_end(hub, clock):
+    stale = opened(hub)
+    ask(hub, CloseSession(stale))
+    fresh = opened(hub)
+    assert (fresh.slot, fresh.generation > stale.generation) == (stale.slot, True)
+    say(hub, clock, stale, 0.5)
+    assert hub.turn() == [(b"a", SessionEnded(stale, "the engine does not know this session"))]
+    assert hub.status().stale_messages == 1
+
+
+def test_frame_and_close_of_another_gateway_do_not_reach_the_session(hub, clock):
+    key = opened(hub)
+    say(hub, clock, key, 0.5, b"thief")
+    hub.receive(b"thief", CloseSession(key))
+    assert {client for client, _ in hub.turn()} == {b"thief"}
+    assert hub.status().num_free == 1
+
+
+def test_session_ids_are_128_random_bits(hub):
+    first, second = opened(hub), opened(hub)
+    assert len(bytes.fromhex(first.id)) == 16
+    assert first.id != second.id
+
+
+def test_failed_step_ends_its_sessions_with_the_reason_and_no_other(hub, clock, caplog):
+    bystander, faulty = opened(hub), opened(hub, seed=13)
+    say(hub, clock, faulty, 0.1)
+    [(_, ended)] = hub.turn()
+    assert ended == SessionEnded(faulty, "the step of slots 1 failed: RuntimeError: boom")
+    assert "Traceback" in caplog.text
+    say(hub, clock, bystander, 0.1)
+    [(_, frame)] = hub.turn()
+    assert isinstance(frame, AgentFrame)
+    assert (hub.status().failed_steps, hub.status().num_free) == (1, 1)
+
+
+def test_gateway_that_is_silent_for_5_s_loses_its_slots(hub, clock):
+    opened(hub), opened(hub, b"b")
+    for _ in range(6):
+        clock.advance_ms(1000)
+        hub.receive(b"b", Ping())
+        hub.turn()
+    assert (hub.status().num_free, hub.status().vanished_clients) == (1, 1)
+
+
+def test_user_frames_that_wait_too_long_are_dropped_oldest_first_and_counted(hub, clock):
+    key = opened(hub)
+    for number in range(30):
+        say(hub, clock, key, number / 100)
+    [(_, frame)] = hub.turn()
+    assert frame.pcm[0] == np.float32(0.05)
+    assert hub.status().dropped_in_frames == 5
+    ask_all = hub.end_all("stop")
+    assert hub.status().dropped_in_frames == 5
+    assert isinstance(ask_all[-1][1], SessionEnded)
+
+
+def test_late_sound_is_replaced_by_silence_and_heard_after_it(hub, clock):
+    key = opened(hub)
+    clock.advance_ms(160)
+    [(_, silent)] = hub.turn()
+    assert (silent.step, silent.is_gated, silent.pcm.any()) == (0, True, False)
+    say(hub, clock, key, 0.5)
+    [(_, frame)] = hub.turn()
+    assert (frame.step, frame.pcm[0]) == (1, 0.5)
+
+
+def test_undelivered_message_is_counted_and_an_undelivered_opening_is_undone(hub):
+    key = opened(hub)
+    hub.undelivered(b"a", Pong())
+    assert hub.status().num_free == 1
+    hub.undelivered(b"a", SessionOpened(1, key))
+    assert (hub.status().num_free, hub.status().dropped_out_messages) == (2, 2)
+
+
+def test_end_all_tells_every_session_why(hub):
+    keys = {opened(hub), opened(hub, b"b")}
+    outbox = hub.end_all("the engine was stopped")
+    assert {message.key for _, message in outbox} == keys
+    assert {message.reason for _, message in outbox} == {"the engine was stopped"}
+
+
+def test_status_tells_model_and_slots(hub):
+    report = ask(hub, GetStatus(3))
+    assert isinstance(report, StatusReport)
+    assert (report.request, report.status.model, report.status.num_slots) == (3, "echo", 2)
+
+
+def test_message_of_an_engine_to_an_engine_is_malformed(hub):
+    with pytest.raises(MalformedMessage, match="Pong to an engine"):
+        hub.receive(b"a", Pong())
+
+
+def test_hub_does_not_sleep_while_something_is_to_be_sent_or_stepped(hub, clock):
+    assert hub.wait_us() == 250_000
+    hub.receive(b"a", Ping())
+    assert hub.wait_us() == 0
+    hub.turn()
+    key = opened(hub)
+    assert hub.wait_us() == 160_000
+    say(hub, clock, key, 0.1)
+    assert hub.wait_us() == 0

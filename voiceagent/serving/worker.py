@@ -1,0 +1,225 @@
+"""The engine process: `python -m voiceagent.serving.worker --model nano --address ipc://...`.
+
+One ROUTER socket, one thread, one loop: receive all that is there, step, send. Everything that has
+a meaning is in `hub`; here are the socket, its bounds and the signals. A gateway that does not read
+loses messages at its own high-water mark and never stalls the others. Writes one line `ready
+ADDRESS` to stdout when sessions can be opened. With --echo no model and no torch is loaded.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import stat
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+import zmq
+
+from voiceagent.clock import MonotonicClock
+from voiceagent.errors import ConfigError, MalformedMessage, VoiceAgentError
+from voiceagent.serving.config import EngineConfig, WorkerConfig
+from voiceagent.serving.hub import Hub, SteppingEngine
+from voiceagent.serving.messages import MAX_MESSAGE_BYTES, FromEngine, decode, encode
+
+#: Messages of one turn at most, so that a flood cannot keep the slots from stepping.
+MAX_RECEIVED_A_TURN = 1024
+#: For what was said last, when the process ends.
+LINGER_MS = 200
+#: What the supervisor writes to a spare process to make it the engine.
+SERVE_LINE = b"serve\n"
+#: What the process writes, followed by its address, when sessions can be opened.
+READY_WORD = "ready"
+
+_log = logging.getLogger(__name__)
+
+
+class Worker:
+    """The hub behind a socket. Next: `serve`, which returns after `stop`."""
+
+    def __init__(self, hub: Hub, address: str, num_slots: int, supervisor_fd: int | None) -> None:
+        self._hub = hub
+        self._supervisor_fd = supervisor_fd
+        self._is_stopping = False
+        self._context = zmq.Context()
+        self._socket = self._context.socket(zmq.ROUTER)
+        self._socket.set(zmq.LINGER, LINGER_MS)
+        self._socket.set(zmq.MAXMSGSIZE, MAX_MESSAGE_BYTES)
+        # a full or vanished gateway is an error of that send, instead of a silent loss
+        self._socket.set(zmq.ROUTER_MANDATORY, 1)
+        # two seconds of every slot: the high-water mark of each gateway, both ways
+        high_water = 25 * num_slots + 100
+        self._socket.set(zmq.SNDHWM, high_water)
+        self._socket.set(zmq.RCVHWM, high_water)
+        self._socket.bind(address)
+        #: Where it can be reached; differs from the one given only for "tcp://127.0.0.1:*".
+        self.address = self._socket.get_string(zmq.LAST_ENDPOINT).rstrip("\0")
+
+    def stop(self, _signal: int = 0, _frame: FrameType | None = None) -> None:
+        """Let `serve` return after its turn; may be called by a signal handler."""
+        self._is_stopping = True
+
+    def serve(self) -> None:
+        """Serve until stopped, then end all sessions and close the socket."""
+        poller = zmq.Poller()
+        poller.register(self._socket, zmq.POLLIN)
+        if self._supervisor_fd is not None:
+            poller.register(self._supervisor_fd, zmq.POLLIN)
+        try:
+            while not self._is_stopping:
+                events = dict(poller.poll(-(-self._hub.wait_us() // 1000)))
+                if self._supervisor_fd in events:
+                    _log.warning("the supervisor is gone; stopping")
+                    break
+                self._receive_all()
+                self._send_all(self._hub.turn())
+            self._send_all(self._hub.end_all("the engine was stopped"))
+        finally:
+            self._context.destroy(linger=LINGER_MS)
+
+    def _receive_all(self) -> None:
+        for _ in range(MAX_RECEIVED_A_TURN):
+            try:
+                client, *parts = self._socket.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            try:
+                self._hub.receive(client, decode(b"".join(parts)))
+            except MalformedMessage as error:
+                self._hub.counters.bad_messages += 1
+                _log.warning("from gateway %s: %s", client.hex(), error)
+
+    def _send_all(self, outbox: Sequence[tuple[bytes, FromEngine]]) -> None:
+        for client, message in outbox:
+            try:
+                self._socket.send_multipart([client, encode(message)], zmq.NOBLOCK)
+            except zmq.Again:
+                self._hub.undelivered(client, message)
+            except zmq.ZMQError as error:
+                if error.errno != zmq.EHOSTUNREACH:
+                    raise
+                self._hub.lost(client)
+
+
+def load_engine(config: WorkerConfig) -> SteppingEngine:
+    """The engine that was asked for, warm: its first step takes no longer than the others."""
+    if config.is_echo:
+        from voiceagent.serving.echo import EchoEngine
+
+        return EchoEngine(config.engine)
+    from voiceagent.serving.engine import Engine, use_threads
+    from voiceagent.serving.metrics import StepMetrics
+
+    use_threads(1)
+    engine = Engine.load(config.model, config.engine)
+    session = engine.open_session()
+    session.push_silence()
+    engine.step()
+    engine.close(session)
+    engine.metrics = StepMetrics()
+    return engine
+
+
+def check_private(address: str) -> None:
+    """Raise ConfigError unless only this user can reach the folder of an ipc address."""
+    if not address.startswith("ipc://"):
+        return
+    folder = Path(address.removeprefix("ipc://")).parent
+    if not folder.is_dir():
+        raise ConfigError(f"{folder}: no such folder for the engine's socket")
+    status = folder.stat()
+    if status.st_uid != os.getuid() or stat.S_IMODE(status.st_mode) & 0o077:
+        raise ConfigError(f"{folder}: the engine's socket needs a folder of your own, mode 0700")
+
+
+def await_turn(config: WorkerConfig) -> bool:
+    """As a spare: import what takes long, then wait until the supervisor needs an engine.
+
+    Returns:
+        False when the supervisor went away instead.
+    """
+    if not config.is_echo:
+        import voiceagent.serving.engine  # noqa: F401
+    return sys.stdin.buffer.readline() == SERVE_LINE
+
+
+def parse_arguments(arguments: Sequence[str]) -> tuple[WorkerConfig, bool]:
+    """Flags to config, and whether a supervisor holds stdin."""
+    parser = argparse.ArgumentParser(prog="voiceagent.serving.worker", description=__doc__)
+    parser.add_argument("--address", required=True, help="ipc:///path or tcp://127.0.0.1:port")
+    parser.add_argument("--model", default="nano", help='"nano" or a model folder')
+    parser.add_argument("--slots", type=int, default=1, help="conversations at once")
+    parser.add_argument("--echo", action="store_true", help="no model: give each its sound back")
+    defaults = EngineConfig()
+    parser.add_argument("--gate-below-dbfs", type=float, default=defaults.gate_below_dbfs)
+    parser.add_argument("--max-queued-frames", type=int, default=defaults.max_queued_frames)
+    parser.add_argument("--retry-after-s", type=float, default=defaults.retry_after_s)
+    parser.add_argument(
+        "--supervised",
+        action="store_true",
+        help="load, wait for the line 'serve' on stdin, stop when stdin ends",
+    )
+    options = parser.parse_args(arguments)
+    try:
+        engine = EngineConfig(
+            num_slots=options.slots,
+            gate_below_dbfs=options.gate_below_dbfs,
+            max_queued_frames=options.max_queued_frames,
+            retry_after_s=options.retry_after_s,
+        )
+        config = WorkerConfig(
+            address=options.address, model=options.model, is_echo=options.echo, engine=engine
+        )
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    return config, options.supervised
+
+
+def to_arguments(config: WorkerConfig) -> list[str]:
+    """The flags that `parse_arguments` makes this config of."""
+    engine = config.engine
+    flags = {
+        "--address": config.address,
+        "--model": config.model,
+        "--slots": engine.num_slots,
+        "--gate-below-dbfs": engine.gate_below_dbfs,
+        "--max-queued-frames": engine.max_queued_frames,
+        "--retry-after-s": engine.retry_after_s,
+    }
+    return [f"{flag}={value}" for flag, value in flags.items()] + ["--echo"] * config.is_echo
+
+
+def run(config: WorkerConfig, *, is_supervised: bool) -> None:
+    """Load, say that it is ready, serve until SIGTERM or SIGINT."""
+    check_private(config.address)
+    if is_supervised and not await_turn(config):
+        return
+    clock = MonotonicClock()
+    hub = Hub(load_engine(config), config.name, clock)
+    supervisor_fd = sys.stdin.fileno() if is_supervised else None
+    worker = Worker(hub, config.address, config.engine.num_slots, supervisor_fd)
+    signal.signal(signal.SIGTERM, worker.stop)
+    signal.signal(signal.SIGINT, worker.stop)
+    sys.stdout.write(f"{READY_WORD} {worker.address}\n")
+    sys.stdout.flush()
+    worker.serve()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The process; returns its exit status: 2 for settings that cannot work."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        config, is_supervised = parse_arguments(sys.argv[1:] if arguments is None else arguments)
+        run(config, is_supervised=is_supervised)
+    except (VoiceAgentError, zmq.ZMQError) as error:
+        _log.error("%s: %s", type(error).__name__, error)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
