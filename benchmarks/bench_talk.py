@@ -26,7 +26,7 @@ from voiceagent.errors import VoiceAgentError
 from voiceagent.scenes import Rendered, make_session, render
 from voiceagent.scenes.noise import white_noise
 from voiceagent.scenes.seeds import child_rng
-from voiceagent.testing.playback import SILENCE_MS, SILENT_BELOW_DBFS, Playback
+from voiceagent.serving.playback import SILENCE_MS, SILENT_BELOW_DBFS, Playback
 
 MEASURES = ("answers", "session", "silence", "interruption")
 SESSION_TURNS, SESSION_MS, SESSION_GAP_MS = 20, 180_000, (4_500, 5_700)

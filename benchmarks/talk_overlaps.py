@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from voiceagent.audio.framing import FRAME_MS
 from voiceagent.scenes import Rendered, make_script, render
-from voiceagent.testing.playback import SILENCE_MS, Playback
+from voiceagent.serving.playback import SILENCE_MS, Playback
 
 YIELD_LIMIT_MS = 600
 # None is somebody made up of a training synthesiser, another in every scene

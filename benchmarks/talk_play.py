@@ -10,7 +10,7 @@ from tqdm import tqdm
 from voiceagent.audio.framing import FRAME_SAMPLES, Samples
 from voiceagent.serving.config import EngineConfig
 from voiceagent.serving.engine import Engine
-from voiceagent.testing.playback import Playback, play
+from voiceagent.serving.playback import Playback, play
 
 NUM_SLOTS = 8
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from voiceagent_codec.errors import CodeError, FrameError, NotInvertible
+from voiceagent_codec.fields import check_fields
 from voiceagent_codec.streaming import SlotState
 
 
@@ -26,6 +27,7 @@ class CodeSpace:
     cardinality: int
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if self.codebooks < 1 or self.cardinality < 2:
             raise ValueError(f"a code space needs codebooks >= 1 and cardinality >= 2: {self}")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from pathlib import Path
 
 import torch
@@ -13,6 +12,7 @@ from torch import Tensor
 
 from voiceagent_codec.base import CodeSpace
 from voiceagent_codec.errors import CodeError
+from voiceagent_codec.files import whole_file
 
 KIND = "codes"
 
@@ -39,14 +39,11 @@ def write_codes(path: Path, file: CodesFile) -> None:
         OSError: the folder is missing or cannot be written.
     """
     metadata = {"kind": KIND, "side": file.side, "model": file.model}
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        save_file({"codes": file.codes.to(torch.int16)}, partial, metadata=metadata)
-        os.replace(partial, path)
-    except SafetensorError as error:  # how the library reports a folder that cannot be written
-        raise OSError(str(error)) from error
-    finally:
-        partial.unlink(missing_ok=True)
+    with whole_file(path) as partial:
+        try:
+            save_file({"codes": file.codes.to(torch.int16)}, partial, metadata=metadata)
+        except SafetensorError as error:  # how the library reports a folder it cannot write to
+            raise OSError(str(error)) from error
 
 
 def read_codes(path: Path, model: str, spaces: dict[str, CodeSpace]) -> CodesFile:
@@ -67,11 +64,14 @@ def read_codes(path: Path, model: str, spaces: dict[str, CodeSpace]) -> CodesFil
                 raise CodeError(
                     f"{path}: holds no codes; 'voiceagent codec encode' makes such files"
                 )
-            codes = stored.get_tensor("codes").to(torch.int64)
+            codes = stored.get_tensor("codes")
     except FileNotFoundError as error:
         raise CodeError(f"{path}: no such file") from error
     except (SafetensorError, OSError) as error:
         raise CodeError(f"{path}: not a whole safetensors file ({error})") from error
+    if codes.dtype != torch.int16:
+        raise CodeError(f"{path}: codes are int16, not {codes.dtype}")
+    codes = codes.to(torch.int64)
     file = CodesFile(codes, metadata.get("side", ""), metadata.get("model", ""))
     if file.model != model or file.side not in spaces:
         raise CodeError(f"{path}: {file.side} codes of model '{file.model}', not of '{model}'")

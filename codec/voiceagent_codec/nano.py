@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from voiceagent_codec.base import Codec, CodecSpec, CodeSpace
 from voiceagent_codec.conv import CausalConv, ConvStack, Down, Residual, StackState, Up
 from voiceagent_codec.errors import CodecError
+from voiceagent_codec.fields import check_fields
 from voiceagent_codec.mel import LogMel, MelState
 from voiceagent_codec.quantizer import ResidualQuantizer, SplitQuantizer
 from voiceagent_codec.source_filter import PARAMETERS, SourceFilter, SourceState
@@ -44,10 +45,13 @@ class NanoCodecConfig:
     decoder_widths: tuple[int, int, int, int] = (256, 224, 192, 160)
 
     def __post_init__(self) -> None:
+        check_fields(self)
         for field in ("encoder_widths", "decoder_widths"):
-            widths = getattr(self, field)
-            if len(widths) != 4 or min(widths) < 1:
-                raise ValueError(f"{field} must be four positive numbers, not {widths}")
+            if min(getattr(self, field)) < 1:
+                raise ValueError(f"{field} must be positive, not {getattr(self, field)}")
+        for field in ("code_width", "mel_bands"):
+            if getattr(self, field) < 1:
+                raise ValueError(f"{field} must be at least 1, not {getattr(self, field)}")
         if self.agent_codebooks < 2:
             raise ValueError(f"agent_codebooks must be at least 2, not {self.agent_codebooks}")
 
@@ -211,22 +215,44 @@ class NanoCodec(nn.Module, Codec[NanoState]):
         samples: Tensor = self.voice(safe[:, None], state.speak, mask_or_none(active))
         return samples[:, None]
 
-    @torch.inference_mode()
     def encode_user(self, pcm: Tensor) -> Tensor:
         """Hear whole recordings at once: f32 [B, N] -> i64 [B, T, user_codebooks]."""
-        return self.semantic(self._whole(pcm), self.init_state(len(pcm), pcm.device).hear, None)
+        return self.user_stream(len(pcm))(pcm)
 
-    @torch.inference_mode()
     def encode_agent(self, pcm: Tensor) -> Tensor:
         """Codes of the agent's own voice: f32 [B, N] -> i64 [B, T, agent_codebooks].
 
         Raises:
             CodecError: the codec was made without its agent encoder.
         """
-        if self.agent_encoder is None:
+        return self.agent_stream(len(pcm))(pcm)
+
+    def user_stream(self, num_slots: int = 1) -> Callable[[Tensor], Tensor]:
+        """`encode_user` for recordings in pieces; all but the last must be whole frames."""
+        state = self.init_state(num_slots, self.user_silence.device).hear
+
+        @torch.inference_mode()
+        def encode(pcm: Tensor) -> Tensor:
+            return self.semantic(self._whole(pcm), state, None)
+
+        return encode
+
+    def agent_stream(self, num_slots: int = 1) -> Callable[[Tensor], Tensor]:
+        """`encode_agent` for recordings in pieces; all but the last must be whole frames.
+
+        Raises:
+            CodecError: the codec was made without its agent encoder.
+        """
+        encoder = self.agent_encoder
+        if encoder is None:
             raise CodecError("this codec was loaded without its agent encoder")
-        state = self.agent_encoder.init_state(len(pcm), pcm.device)
-        return self.voice.quantizer.encode(self.agent_encoder(self._whole(pcm), state, None))
+        state = encoder.init_state(num_slots, self.user_silence.device)
+
+        @torch.inference_mode()
+        def encode(pcm: Tensor) -> Tensor:
+            return self.voice.quantizer.encode(encoder(self._whole(pcm), state, None))
+
+        return encode
 
     @torch.inference_mode()
     def decode_agent(self, codes: Tensor) -> Tensor:

@@ -80,7 +80,7 @@ class SlotState:
     def check_slots(self, slots: Sequence[int]) -> None:
         """Raise SlotError unless every index names one of this state's slots."""
         for slot in slots:
-            if not 0 <= slot < self.num_slots:
+            if isinstance(slot, bool) or not 0 <= slot < self.num_slots:
                 raise SlotError(f"slot {slot} of a state of {self.num_slots} slots")
 
     def _map(self, function: Callable[[Tensor], Tensor]) -> Self:

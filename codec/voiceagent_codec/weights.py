@@ -7,7 +7,6 @@ formats are refused: opening one runs whatever code it holds.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from voiceagent_codec.errors import WeightsError
+from voiceagent_codec.files import whole_file
 
 FORMAT_VERSION = "1"
 SCALE_SUFFIX = ".scale"
@@ -98,12 +98,8 @@ def save_checkpoint(
             stored[name], stored[name + SCALE_SUFFIX] = quantize_rows(value)
         else:
             stored[name] = value.half().contiguous()
-    temporary = path.with_name(f".{path.name}.partial")
-    try:
-        save_file(stored, temporary, metadata={"kind": kind, "version": FORMAT_VERSION})
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole_file(path) as partial:
+        save_file(stored, partial, metadata={"kind": kind, "version": FORMAT_VERSION})
 
 
 def quantize_rows(value: Tensor) -> tuple[Tensor, Tensor]:
@@ -118,17 +114,21 @@ def _read(path: Path, kind: str) -> dict[str, Tensor]:
             str(path), "pickled checkpoints can run code and are refused; convert to safetensors"
         )
     try:
+        if path.is_dir():
+            raise IsADirectoryError(path)
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}
     except FileNotFoundError as error:
         raise WeightsError(str(path), "no such file") from error
+    except IsADirectoryError as error:
+        raise WeightsError(str(path), "is a folder") from error
     except (SafetensorError, OSError) as error:
         raise WeightsError(
             str(path), f"not a whole safetensors file ({error}); copy or download it again"
         ) from error
     if metadata.get("kind") != kind:
-        found = metadata.get("kind", "a foreign checkpoint")
+        found = metadata.get("kind") or _foreign(tensors)
         raise WeightsError(str(path), f"holds {found}, expected {kind}")
     if metadata.get("version") != FORMAT_VERSION:
         raise WeightsError(
@@ -136,6 +136,12 @@ def _read(path: Path, kind: str) -> dict[str, Tensor]:
             f"format version {metadata.get('version')}, this program reads {FORMAT_VERSION}",
         )
     return tensors
+
+
+def _foreign(tensors: Mapping[str, Tensor]) -> str:
+    """What a checkpoint of somebody else's holds, by its first tensor."""
+    first = next(((name, list(value.shape)) for name, value in tensors.items()), None)
+    return f"a foreign checkpoint (its first tensor is {first})"
 
 
 def _to_float(path: Path, name: str, value: Tensor, scale: Tensor | None) -> Tensor:

@@ -81,3 +81,22 @@ def test_read_wav_with_nan_says_so(path):
 def test_write_wav_into_a_missing_folder_says_so(tmp_path):
     with pytest.raises(AudioFileError, match="cannot be written"):
         write_wav(tmp_path / "none" / "x.wav", tone(24_000))
+
+
+def test_read_wav_too_short_to_survive_resampling_says_so(path):
+    soundfile.write(path, np.full(3, 0.1), 192_000)
+    with pytest.raises(AudioFileError, match="no samples"):
+        read_wav(path)
+
+
+def test_read_wav_beyond_full_scale_clips_and_says_so(path):
+    soundfile.write(path, np.full((100, 2), 3e38, np.float32), 24_000, subtype="FLOAT")
+    recording = read_wav(path)
+    assert "clipped to full scale" in recording.notes
+    assert recording.pcm.max() == 1
+
+
+def test_write_wav_below_a_file_says_so(path):
+    path.write_bytes(b"x")
+    with pytest.raises(AudioFileError, match="cannot be written"):
+        write_wav(path / "x.wav", tone(24_000))

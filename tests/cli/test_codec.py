@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 import soundfile
+import torch
+from safetensors.torch import load_file
 
 from voiceagent.cli import main
 from voiceagent.cli.talk import QUESTION
@@ -57,3 +59,30 @@ def test_action_is_required(capsys):
     with pytest.raises(SystemExit):
         run(capsys)
     assert "ACTION" in capsys.readouterr().err
+
+
+def test_encode_says_what_it_changed(capsys, tmp_path):
+    path = tmp_path / "in.wav"
+    soundfile.write(path, np.full((8000, 2), 0.1, np.float32), 8000)
+    _, out, _ = run(capsys, "encode", path, tmp_path / "c.safetensors")
+    assert "mixed 2 channels to mono" in out
+    assert "resampled from 8000 Hz" in out
+
+
+def test_encode_in_pieces_gives_the_codes_of_the_whole(capsys, tmp_path, monkeypatch):
+    files = [tmp_path / "whole.safetensors", tmp_path / "pieces.safetensors"]
+    run(capsys, "encode", "--side", "user", QUESTION, files[0])
+    monkeypatch.setattr("voiceagent.cli.codec.PIECE_SAMPLES", 5 * 1920)
+    run(capsys, "encode", "--side", "user", QUESTION, files[1])
+    whole, pieces = (load_file(file)["codes"] for file in files)
+    assert torch.equal(whole, pieces)
+
+
+@pytest.mark.parametrize("action", ["encode", "decode"])
+def test_output_that_is_the_input_is_refused(capsys, tmp_path, action):
+    path = tmp_path / "x.wav"
+    path.write_bytes(QUESTION.read_bytes())
+    code, _, err = run(capsys, action, path, path)
+    assert code == 2
+    assert "would overwrite the input" in err
+    assert path.read_bytes() == QUESTION.read_bytes()

@@ -1,6 +1,7 @@
 import json
 
 from voiceagent.cli import doctor, main
+from voiceagent.errors import SynthesisUnavailable
 
 
 def test_doctor_reports_every_part_and_is_ready(capsys):
@@ -21,11 +22,14 @@ def test_doctor_with_a_broken_model_says_which_and_fails(capsys, tmp_path):
     assert main(["doctor", "--model", str(tmp_path)]) == 1
     out = capsys.readouterr().out
     assert "broken" in out
-    assert "config.json: no such file" in out
+    assert "config.json: No such file" in out
 
 
 def test_doctor_names_the_fix_of_a_missing_part(capsys, monkeypatch):
-    monkeypatch.setattr(doctor.ctypes.util, "find_library", lambda name: None)
+    def missing():
+        raise SynthesisUnavailable("espeak-ng", "no library", "apt-get install espeak-ng")
+
+    monkeypatch.setattr("voiceagent.scenes.espeak.espeak_engine", missing)
     assert main(["doctor"]) == 0
     out = capsys.readouterr().out
     assert "absent  espeak-ng" in out

@@ -61,8 +61,8 @@ def test_unknown_session_is_one_clear_line(capsys, records):
 
 
 def test_records_lie_where_the_environment_says(monkeypatch):
-    monkeypatch.setenv("VOICEAGENT_RECORDS", "/somewhere")
+    monkeypatch.setenv("VOICEAGENT_RECORDS_DIR", "/somewhere")
     assert default_root() == Path("/somewhere")
-    monkeypatch.delenv("VOICEAGENT_RECORDS")
+    monkeypatch.delenv("VOICEAGENT_RECORDS_DIR")
     monkeypatch.setenv("XDG_DATA_HOME", "/data")
     assert default_root() == Path("/data/voiceagent/sessions")

@@ -5,7 +5,8 @@ import pytest
 import soundfile
 
 from voiceagent.cli import main
-from voiceagent.cli.talk import QUESTION, Word, transcript_lines
+from voiceagent.cli.talk import QUESTION, transcript_lines
+from voiceagent.serving.playback import SaidWord
 
 
 def run(capsys, *arguments):
@@ -79,7 +80,7 @@ def test_talk_refuses_to_overwrite_its_recording(capsys, tmp_path):
     path.write_bytes(QUESTION.read_bytes())
     code, _, err = run(capsys, path, path)
     assert code == 2
-    assert "would overwrite the recording" in err
+    assert "would overwrite the input" in err
     assert path.read_bytes() == QUESTION.read_bytes()
 
 
@@ -108,8 +109,8 @@ def test_talk_with_a_seed_out_of_range_says_so(capsys, tmp_path):
 
 
 def test_transcript_lines_group_words_by_speaker_and_pause():
-    heard = [Word("hello", 100), Word("there", 400), Word("again", 5000)]
-    said = [Word("hi", 900)]
+    heard = [SaidWord("hello", 100), SaidWord("there", 400), SaidWord("again", 5000)]
+    said = [SaidWord("hi", 900)]
     lines = transcript_lines(heard, said)
     assert [line.split("s  ", 1)[1].split() for line in lines] == [
         ["heard", "hello", "there"],
@@ -120,3 +121,45 @@ def test_transcript_lines_group_words_by_speaker_and_pause():
 
 def test_transcript_lines_of_silence_say_so():
     assert "nothing was heard" in transcript_lines([], [])[0]
+
+
+@pytest.mark.parametrize("output", [".", "/", "file/o.wav", "none/o.wav", "x" * 300])
+def test_talk_with_an_unusable_output_says_so_before_it_computes(
+    capsys, tmp_path, monkeypatch, output
+):
+    (tmp_path / "file").write_bytes(b"x")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("voiceagent.cli.talk.load_engine", lambda options: pytest.fail("computed"))
+    code, _, err = run(capsys, QUESTION, output)
+    assert code == 2
+    assert err.count("\n") == 1
+    assert "folder" in err or "cannot be written" in err
+
+
+def test_talk_with_a_name_too_long_says_so(capsys, tmp_path):
+    code, _, err = run(capsys, tmp_path / ("x" * 300), tmp_path / "o.wav")
+    assert code == 2
+    assert "too long" in err
+
+
+def test_talk_counts_every_frame_of_a_long_recording(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr("voiceagent.serving.metrics.WINDOW_STEPS", 10)
+    _, out, _ = run(capsys, QUESTION, tmp_path / "a.wav", "--wait", "1")
+    assert out.count("35 frames of 80 ms") == 1 or out.count("36 frames of 80 ms") == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"decoder": None},
+        {"codec": 3},
+        {"vocabulary": [1, 2]},
+        {"codec": {"mel_bands": 0}},
+    ],
+)
+def test_talk_with_a_bad_model_folder_is_one_line(capsys, tmp_path, nano, change):
+    values = json.loads((nano.path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**values, **change}))
+    code, _, err = run(capsys, QUESTION, tmp_path / "a.wav", "--model", tmp_path)
+    assert (code, err.count("\n")) == (2, 1)
+    assert next(iter(change)) in err or "mel_bands" in err

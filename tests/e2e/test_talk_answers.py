@@ -12,7 +12,7 @@ from voiceagent.scenes.domain import turn_for
 from voiceagent.scenes.noise import white_noise
 from voiceagent.serving.config import EngineConfig
 from voiceagent.serving.engine import Engine
-from voiceagent.testing.playback import Playback, play
+from voiceagent.serving.playback import Playback, play
 from voiceagent.testing.recogniser import Recogniser
 from voiceagent.testing.words import word_accuracy
 

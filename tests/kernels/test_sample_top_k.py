@@ -1,4 +1,5 @@
 import torch
+from voiceagent_kernels.reference import sample_top_k as module
 from voiceagent_kernels.reference.sample_top_k import exponential_noise, sample_top_k
 
 
@@ -44,3 +45,10 @@ def test_exponential_noise_has_the_mean_and_spread_of_an_exponential():
     assert noise.min() > 0
     assert abs(noise.mean() - 1) < 0.02
     assert abs(noise.std() - 1) < 0.02
+
+
+def test_exponential_noise_is_above_zero_for_the_hash_nearest_to_one(monkeypatch):
+    monkeypatch.setattr(module, "_mix", lambda x: torch.full_like(x, -1))
+    noise = exponential_noise(torch.tensor([1]), torch.tensor([1]), 0, 4)
+    assert (noise > 0).all()
+    assert torch.isfinite(noise).all()

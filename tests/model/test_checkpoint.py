@@ -42,6 +42,8 @@ def test_open_model_of_a_missing_folder_says_what_to_give(tmp_path):
         ({"format_version": 9}, "format_version is 9, this program reads 1"),
         ({"vocabulary": ["a"] * 500}, "at most 116 words"),
         ({"decoder": {}}, "decoder.agent is missing"),
+        ({"decoder": [1]}, "'decoder' must be a dict"),
+        ({"vocabulary": [1]}, "at most 116 words"),
     ],
 )
 def test_open_model_with_a_bad_config_names_the_field(folder, changes, problem):
@@ -83,3 +85,29 @@ def test_load_decoder_given_the_codecs_file_says_which_kind_it_holds(folder):
     shutil.copy(folder / "codec.safetensors", folder / "decoder.safetensors")
     with pytest.raises(WeightsError, match="holds nano-codec, expected decoder"):
         open_model(folder).load_decoder()
+
+
+def test_embedded_model_attends_to_250_steps(nano):
+    assert nano.decoder.context == 250
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("context", "250"), ("rope_base", -5), ("norm_eps", "x"), ("width", 256.0)]
+)
+def test_open_model_with_a_field_of_another_type_names_it(folder, field, value):
+    values = json.loads((folder / "config.json").read_text())
+    (values["decoder"] if field == "context" else values["decoder"]["temporal"])[field] = value
+    edit(folder, **values)
+    with pytest.raises(ConfigError, match=f"decoder: {field} must be"):
+        open_model(folder)
+
+
+@pytest.mark.parametrize("name", ["codec", "decoder"])
+def test_weights_with_a_few_changed_bytes_are_refused(folder, name):
+    path = folder / f"{name}.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1000:-900] = bytes(100)
+    path.write_bytes(content)
+    model = open_model(folder)
+    with pytest.raises(WeightsError, match=r"sha256 is .* not that of config"):
+        model.load_codec() if name == "codec" else model.load_decoder()

@@ -66,6 +66,8 @@ def test_step_agrees_with_the_teacher_forced_sequence_at_every_step(toy_decoder)
         assert torch.equal(user_logits.argmax(-1), user_text)
     p_pad = torch.stack([o.p_pad for o in outputs], 1)
     torch.testing.assert_close(p_pad, text_logits.softmax(-1)[..., config.pad_id])
+    p_epad = torch.stack([o.p_epad for o in outputs], 1)
+    torch.testing.assert_close(p_epad, text_logits.softmax(-1)[..., config.epad_id])
     assert len(text.unique()) > 3
     assert len(codes.unique()) > 5
 
@@ -220,7 +222,8 @@ def test_attention_forgets_what_lies_beyond_the_context(nano_decoder):
         ({"forced_text": torch.tensor([99])}, "forced_text run from -2 to 19"),
         ({"forced_text": torch.tensor([[1]])}, r"forced_text is int64 \[1\]"),
         ({"forced_agent_codes": torch.full((1, 3), -3)}, "forced_agent_codes run from -2"),
-        ({"logit_bias": torch.zeros(1, 5)}, r"logit_bias is \[1, 19\]"),
+        ({"logit_bias": torch.zeros(1, 5)}, r"logit_bias is float32 \[1, 19\]"),
+        ({"sampling": Sampling.greedy(2)}, "on a state of 2 slots"),
         ({"oracle": torch.zeros(1)}, "oracle input is reserved"),
     ],
 )
@@ -262,3 +265,9 @@ def test_zero_token_embeds_to_nothing(moshi_like):
 def test_init_state_of_no_slots_is_refused(moshi_like):
     with pytest.raises(SlotError, match="at least one slot"):
         moshi_like.init_state(0)
+
+
+def test_rollback_of_no_slots_does_nothing(moshi_like):
+    state = moshi_like.init_state(1)
+    state.rollback([], 3)
+    assert state.positions.tolist() == [0]

@@ -34,3 +34,13 @@ def test_sampler_takes_the_likeliest_user_text_whatever_the_temperature():
     sampling.text_temperature[0] = 5.0
     sampler = Sampler(sampling, torch.zeros(1, dtype=torch.int64))
     assert int(sampler.user_text(torch.tensor([[0.0, 0.1, 0.05]]))) == 1
+
+
+def test_sampler_keeps_each_streams_own_number_of_candidates():
+    sampling = Sampling.greedy(1)
+    sampling.text_temperature[0] = sampling.code_temperature[0] = 5.0
+    sampling.text_top_k[0], sampling.code_top_k[0] = 1, 2
+    logits = torch.linspace(0, 0.4, 5)[None]
+    samplers = [Sampler(sampling, torch.tensor([step])) for step in range(60)]
+    assert {int(sampler.text(logits)) for sampler in samplers} == {4}
+    assert {int(sampler.code(logits, 0)) for sampler in samplers} == {3, 4}

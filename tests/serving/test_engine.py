@@ -84,3 +84,24 @@ def test_load_by_name_gives_one_slot_of_the_embedded_model():
     engine = Engine.load()
     engine.open_session()
     assert engine.num_free == 0
+
+
+def test_open_session_that_fails_gives_its_slot_back(engine, monkeypatch):
+    def fail(slot, options):
+        raise RuntimeError
+
+    monkeypatch.setattr(engine._batch, "begin", fail)
+    with pytest.raises(RuntimeError):
+        engine.open_session()
+    assert engine.num_free == 2
+
+
+def test_session_that_was_closed_takes_no_more_sound(engine):
+    session = engine.open_session()
+    engine.close(session)
+    with pytest.raises(SessionClosed):
+        session.push(frame())
+
+
+def test_gate_closes_below_70_dbfs_unless_told_otherwise():
+    assert EngineConfig().gate_below_dbfs == -70

@@ -2,7 +2,7 @@ from voiceagent.serving.metrics import WINDOW_STEPS, StepMetrics
 
 
 def test_step_times_before_the_first_step_are_zero():
-    assert StepMetrics().step_times().steps == 0
+    assert StepMetrics().step_times().window_steps == 0
 
 
 def test_step_times_are_percentiles_of_a_bounded_window():
@@ -12,7 +12,7 @@ def test_step_times_are_percentiles_of_a_bounded_window():
     for duration_us in range(WINDOW_STEPS):
         metrics.record_step(duration_us, frames=2, rows=4, gated=1)
     times = metrics.step_times()
-    assert times.steps == WINDOW_STEPS
+    assert times.window_steps == WINDOW_STEPS
     assert abs(times.p50_us - WINDOW_STEPS / 2) < 2
     assert abs(times.p99_us - 0.99 * WINDOW_STEPS) < 2
     assert metrics.steps == 2 * WINDOW_STEPS

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from voiceagent.errors import SessionClosed
 from voiceagent.serving.config import EngineConfig, SessionOptions
 from voiceagent.serving.session import Session
 from voiceagent.serving.slots import SlotHandle
@@ -42,3 +43,14 @@ def test_session_with_a_full_queue_drops_the_oldest(session):
     assert session.ready_frames == 25
     assert session.dropped_frames == 5
     assert session.next_input().pcm[0] == pytest.approx(0.05)
+
+
+def test_samples_beyond_full_scale_are_clipped_before_the_model(session):
+    session.push(frame(3e38))
+    assert session.next_input().pcm.max() == 1.0
+
+
+def test_push_after_the_end_is_refused(session):
+    session.is_closed = True
+    with pytest.raises(SessionClosed):
+        session.push(frame(0.1))

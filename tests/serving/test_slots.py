@@ -37,3 +37,20 @@ def test_slots_are_never_given_out_twice(acquires):
         indices = [handle.index for handle in held]
         assert len(set(indices)) == len(indices)
         assert table.num_free == table.num_slots - len(held)
+
+
+def test_slots_freed_out_of_order_are_given_out_lowest_first():
+    table = SlotTable(4)
+    handles = [table.acquire() for _ in range(4)]
+    for index in (2, 0, 3):
+        table.release(handles[index])
+    assert [table.acquire().index for _ in range(3)] == [0, 2, 3]
+
+
+def test_every_owner_of_a_slot_has_a_generation_of_its_own():
+    table, seen = SlotTable(1), set()
+    for _ in range(5):
+        handle = table.acquire()
+        seen.add(handle.generation)
+        table.release(handle)
+    assert len(seen) == 5

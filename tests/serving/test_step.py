@@ -80,3 +80,32 @@ def test_delayed_model_speaks_silence_until_its_first_whole_frame(
 def test_state_of_the_embedded_model_stays_below_4_mib_a_slot(batch):
     assert batch.state.num_bytes() / 4 < 4 * 2**20
     assert torch.isfinite(batch.state.codec.speak.source.overlap).all()
+
+
+def test_begin_writes_every_sampling_setting_of_its_slot_and_of_no_other(batch):
+    batch.begin(
+        1,
+        SessionOptions(
+            text_temperature=0.5, text_top_k=3, code_temperature=0.75, code_top_k=7, seed=11
+        ),
+    )
+    rows = [tensor.tolist() for tensor, _ in batch.state.sampling.tensors()]
+    assert rows == [[0, value, 0, 0] for value in (0.5, 3, 0.75, 7, 11)]
+
+
+def test_slot_whose_model_has_no_whole_frame_yet_does_not_advance_its_voice(
+    nano_codec, make_config, make_decoder, frames
+):
+    config = make_config(
+        agent=nano_codec.spec.agent,
+        user=nano_codec.spec.user,
+        agent_delays=(0,) + (1,) * 7,
+        user_delays=(0,) * 4,
+        initial_agent_codes=(256,) * 8,
+        initial_user_codes=(256,) * 4,
+    )
+    batch = BatchStep(nano_codec, make_decoder(config), 1)
+    batch.run([StepInput(0, frames[0], False)])
+    assert batch.state.codec.speak.source.frame.tolist() == [0]
+    batch.run([StepInput(0, frames[1], False)])
+    assert batch.state.codec.speak.source.frame.tolist() == [1]

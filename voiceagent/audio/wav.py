@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from pathlib import Path
 
 import numpy as np
 import soundfile
 import soxr
+from voiceagent_codec.files import whole_file
 
 from voiceagent.audio.framing import SAMPLE_RATE_HZ, Samples
 from voiceagent.errors import AudioFileError
@@ -46,22 +46,23 @@ def read_wav(path: Path) -> Recording:
             if frames > MAX_SECONDS * rate_hz:
                 raise AudioFileError(str(path), f"longer than {MAX_SECONDS // 3600} hours; cut it")
             samples = file.read(dtype="float32", always_2d=True)
-    except soundfile.LibsndfileError as error:
+    except (soundfile.LibsndfileError, OSError) as error:
         raise AudioFileError(str(path), _why_unreadable(path, error)) from error
-    except OSError as error:
-        raise AudioFileError(str(path), error.strerror or str(error)) from error
-    if not samples.size:
-        raise AudioFileError(str(path), "holds no samples")
     if not np.isfinite(samples).all():
         raise AudioFileError(str(path), "holds samples that are not finite (NaN or infinity)")
     notes = []
+    if samples.size and np.abs(samples).max() > 1:
+        notes.append("clipped to full scale")
+        samples = np.clip(samples, -1, 1)
     if samples.shape[1] > 1:
         notes.append(f"mixed {samples.shape[1]} channels to mono")
     pcm = samples.mean(axis=1, dtype=np.float32)
     if rate_hz != SAMPLE_RATE_HZ:
         notes.append(f"resampled from {rate_hz} Hz to {SAMPLE_RATE_HZ} Hz")
         pcm = soxr.resample(pcm, rate_hz, SAMPLE_RATE_HZ)
-    return Recording(np.ascontiguousarray(pcm, np.float32), tuple(notes))
+    if not pcm.size:
+        raise AudioFileError(str(path), "holds no samples")
+    return Recording(np.ascontiguousarray(np.clip(pcm, -1, 1), np.float32), tuple(notes))
 
 
 def write_wav(path: Path, pcm: Samples) -> None:
@@ -74,23 +75,22 @@ def write_wav(path: Path, pcm: Samples) -> None:
     Raises:
         AudioFileError: the folder is missing or cannot be written.
     """
-    partial = path.with_name(f".{path.name}.partial")
     clipped = np.clip(pcm, -1.0, 1.0)
     try:
-        with partial.open("wb") as file:
+        with whole_file(path) as partial, partial.open("wb") as file:
             soundfile.write(file, clipped, SAMPLE_RATE_HZ, subtype="PCM_16", format="WAV")
-        os.replace(partial, path)
     except (OSError, soundfile.LibsndfileError) as error:
         raise AudioFileError(str(path), f"cannot be written ({error})") from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _why_unreadable(path: Path, error: Exception) -> str:
-    if not path.exists():
+    try:
+        if path.is_dir():
+            return "is a folder, not a sound file"
+        if not path.stat().st_size:
+            return "is empty (zero bytes)"
+    except FileNotFoundError:
         return "no such file"
-    if path.is_dir():
-        return "is a folder, not a sound file"
-    if not path.stat().st_size:
-        return "is empty (zero bytes)"
+    except OSError as cause:
+        return cause.strerror or str(cause)
     return f"not a sound file that can be read, or damaged ({error})"

@@ -6,14 +6,21 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tqdm import tqdm
+
+from voiceagent.audio.framing import FRAME_SAMPLES
 from voiceagent.audio.wav import read_wav, write_wav
-from voiceagent.cli.options import add_model_arguments
+from voiceagent.cli.options import add_model_arguments, check_output
 from voiceagent.errors import AudioFileError
 
 if TYPE_CHECKING:
     from voiceagent_codec.nano import NanoCodec
 
     from voiceagent.model.checkpoint import ModelFolder
+
+#: 20 s at a time: memory stays small however long the recording is.
+PIECE_SAMPLES = 250 * FRAME_SAMPLES
+LONG_PIECES = 10
 
 DESCRIPTION = """\
 The codec turns sound into codes and codes into sound, one 80 ms frame at a time.
@@ -73,15 +80,21 @@ def run_encode(options: argparse.Namespace) -> int:
     from voiceagent_codec.codes_file import CodesFile, write_codes
 
     recording = read_wav(options.input)
+    check_output(options.output, options.input)
     folder, codec = _load(options, with_agent_encoder=options.side == "agent")
-    encode = codec.encode_agent if options.side == "agent" else codec.encode_user
-    codes = encode(torch.from_numpy(recording.pcm)[None])[0]
+    encoder = codec.agent_stream() if options.side == "agent" else codec.user_stream()
+    pieces = torch.split(torch.from_numpy(recording.pcm)[None], PIECE_SAMPLES, dim=1)
+    is_long = len(pieces) > LONG_PIECES
+    codes = torch.cat(
+        [encoder(piece)[0] for piece in tqdm(pieces, disable=not is_long, leave=False)]
+    )
     try:
         write_codes(options.output, CodesFile(codes, options.side, folder.name))
     except OSError as error:
         raise AudioFileError(str(options.output), f"cannot be written ({error})") from error
     frames, codebooks = codes.shape
-    print(f"wrote {options.output}: {frames} frames x {codebooks} {options.side} codes")
+    notes = "".join(f"; input {note}" for note in recording.notes)
+    print(f"wrote {options.output}: {frames} frames x {codebooks} {options.side} codes{notes}")
     return 0
 
 
@@ -91,6 +104,7 @@ def run_decode(options: argparse.Namespace) -> int:
     from voiceagent_codec.codes_file import read_codes
 
     folder, codec = _load(options, with_agent_encoder=False)
+    check_output(options.output, options.input)
     spaces = {"agent": codec.spec.agent, "user": codec.spec.user}
     file = read_codes(options.input, folder.name, spaces)
     state, active = codec.init_state(1), torch.ones(1, dtype=torch.bool)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
+from pathlib import Path
+
+from voiceagent.errors import ConfigError
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,6 +24,23 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="CPU threads of the step; one is best for nano (default: 1)",
     )
+
+
+def check_output(output: Path, source: Path) -> None:
+    """See that a result can be written before anything is computed.
+
+    Raises:
+        ConfigError: it would overwrite its source, is a folder, or its folder is missing.
+    """
+    try:
+        if output.is_dir() or output.name in ("", ".", ".."):
+            raise ConfigError(f"{output}: is a folder; name a file in it")
+        if not output.parent.is_dir():
+            raise ConfigError(f"{output}: cannot be written, there is no folder {output.parent}")
+        if output.exists() and output.samefile(source):
+            raise ConfigError(f"{output}: would overwrite the input; name another output")
+    except OSError as error:
+        raise ConfigError(f"{output}: cannot be written ({error.strerror})") from error
 
 
 def positive_int(text: str) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from voiceagent.records.schema import SessionSummary
 from voiceagent.records.store import RecordStore
+from voiceagent.settings import records_dir
 
 DESCRIPTION = """\
 Every conversation leaves a folder: a summary (turns, gaps, overlaps, step times) and a trace of
@@ -19,12 +20,9 @@ COLUMNS = ("id", "started (UTC)", "model", "length", "turns", "gap p50", "overla
 
 
 def default_root() -> Path:
-    """Where records lie: VOICEAGENT_RECORDS, else the user's data folder."""
-    named = os.environ.get("VOICEAGENT_RECORDS")
-    if named:
-        return Path(named)
-    data = os.environ.get("XDG_DATA_HOME")
-    return (Path(data) if data else Path.home() / ".local" / "share") / "voiceagent" / "sessions"
+    """Where records lie: VOICEAGENT_RECORDS_DIR, else the user's data folder."""
+    named = os.environ.get("VOICEAGENT_RECORDS_DIR")
+    return Path(named) if named else records_dir(os.environ)
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

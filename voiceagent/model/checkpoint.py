@@ -1,17 +1,19 @@
 """A model folder on disk -> codec, decoder and tokenizer.
 
-A folder holds `config.json` (sizes, vocabulary), `codec.safetensors` and `decoder.safetensors`.
-The embedded model is the folder `nano` shipped in this package. Hub ids and Moshi's own layout are
-not read here.
+A folder holds `config.json` (sizes, vocabulary, checksums), `codec.safetensors` and
+`decoder.safetensors`. The embedded model is the folder `nano` shipped in this package. Hub ids and
+Moshi's own layout are not read here.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
+from voiceagent_codec.errors import WeightsError
 from voiceagent_codec.nano import NanoCodec, load_nano_codec
 from voiceagent_codec.weights import load_into, read_checkpoint
 
@@ -33,6 +35,7 @@ class ModelFolder:
     codec_sizes: dict[str, Any]
     decoder: DecoderConfig
     vocabulary: tuple[str, ...]
+    sha256: dict[str, str]
 
     @property
     def codec_path(self) -> Path:
@@ -57,6 +60,7 @@ class ModelFolder:
             )
         except ValueError as error:
             raise ConfigError(f"{self.path / 'config.json'}: {error}") from error
+        self._check_sum(self.codec_path)
         for side in ("user", "agent"):
             makes, takes = getattr(codec.spec, side), getattr(self.decoder, side)
             if makes != takes:
@@ -74,7 +78,16 @@ class ModelFolder:
         """
         decoder = Decoder(self.decoder).eval()
         load_into(decoder, read_checkpoint(self.decoder_path, "decoder"), self.decoder_path)
+        self._check_sum(self.decoder_path)
         return decoder
+
+    def _check_sum(self, path: Path) -> None:
+        """Raise WeightsError for weights that fit but are not those the config was made with."""
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+        if self.sha256.get(path.name) != found:
+            raise WeightsError(
+                str(path), f"sha256 is {found[:12]}..., not that of config.json; copy it again"
+            )
 
     def tokenizer(self) -> WordTokenizer:
         """The words of the text streams."""
@@ -94,9 +107,9 @@ def open_model(model: str | Path) -> ModelFolder:
     file = path / "config.json"
     try:
         values = json.loads(file.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError) as error:
+    except OSError as error:
         raise ConfigError(
-            f"{file}: no such file; --model takes 'nano' or a folder that holds config.json"
+            f"{file}: {error.strerror}; --model takes 'nano' or a folder that holds config.json"
         ) from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file}: not JSON ({error})") from error
@@ -106,7 +119,7 @@ def open_model(model: str | Path) -> ModelFolder:
 def _parse(path: Path, file: Path, values: Any) -> ModelFolder:
     if not isinstance(values, dict):
         raise ConfigError(f"{file}: must hold an object")
-    known = {"format_version", "name", "codec", "decoder", "vocabulary"}
+    known = {"format_version", "name", "codec", "decoder", "vocabulary", "sha256"}
     for key in known - values.keys():
         raise ConfigError(f"{file}: '{key}' is missing")
     for key in values.keys() - known:
@@ -116,8 +129,14 @@ def _parse(path: Path, file: Path, values: Any) -> ModelFolder:
             f"{file}: format_version is {values['format_version']}, "
             f"this program reads {FORMAT_VERSION}"
         )
+    kinds = {"name": str, "codec": dict, "decoder": dict, "vocabulary": list, "sha256": dict}
+    for key, kind in kinds.items():
+        if not isinstance(values[key], kind):
+            raise ConfigError(f"{file}: '{key}' must be a {kind.__name__}, not {values[key]!r}")
     decoder = decoder_config(values["decoder"], str(file))
-    vocabulary = values["vocabulary"]
-    if not isinstance(vocabulary, list) or len(vocabulary) > decoder.text_cardinality:
+    words = values["vocabulary"]
+    if len(words) > decoder.text_cardinality or not all(isinstance(word, str) for word in words):
         raise ConfigError(f"{file}: vocabulary must list at most {decoder.text_cardinality} words")
-    return ModelFolder(path, str(values["name"]), dict(values["codec"]), decoder, tuple(vocabulary))
+    return ModelFolder(
+        path, values["name"], values["codec"], decoder, tuple(words), values["sha256"]
+    )

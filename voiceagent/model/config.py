@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from voiceagent_codec.base import CodeSpace
+from voiceagent_codec.fields import check_fields
 
 from voiceagent.errors import ConfigError
 
@@ -43,13 +44,16 @@ class TransformerConfig:
     gated: bool = True
 
     def __post_init__(self) -> None:
+        check_fields(self)
         for field in ("width", "layers", "heads", "hidden"):
             if getattr(self, field) < 1:
                 raise ValueError(f"{field} must be at least 1, not {getattr(self, field)}")
         if self.width % (2 * self.heads):
             raise ValueError(f"width {self.width} must be a multiple of 2 * heads ({self.heads})")
-        if self.norm not in ("rms", "layer"):
-            raise ValueError(f"norm must be 'rms' or 'layer', not {self.norm!r}")
+        if not 0 < self.norm_eps < 1:
+            raise ValueError(f"norm_eps must be above 0 and below 1, not {self.norm_eps}")
+        if self.rope_base is not None and not self.rope_base > 1:
+            raise ValueError(f"rope_base must be above 1 or null, not {self.rope_base}")
 
     @property
     def head_width(self) -> int:
@@ -72,6 +76,9 @@ class DepthConfig:
     weights_per_step: bool = True
     input_bias: bool = False
     output_norm: bool = False
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +122,7 @@ class DecoderConfig:
     depth: DepthConfig
 
     def __post_init__(self) -> None:
+        check_fields(self)
         for name, space in (("agent", self.agent), ("user", self.user)):
             for field in (f"{name}_delays", f"initial_{name}_codes"):
                 values = getattr(self, field)
@@ -185,8 +193,8 @@ def decoder_config(values: Mapping[str, Any], origin: str) -> DecoderConfig:
     Raises:
         ConfigError: a field is missing, unknown or out of range.
     """
-    fields = dict(values)
     try:
+        fields = dict(values)
         for name in ("agent", "user"):
             fields[name] = CodeSpace(**fields[name])
         depth = dict(fields["depth"])

@@ -50,7 +50,7 @@ class DecoderState(SlotState):
                 been changed then.
         """
         self.check_slots(slots)
-        rows = torch.as_tensor(list(slots), device=self.positions.device)
+        rows = torch.tensor(list(slots), dtype=torch.int64, device=self.positions.device)
         room = min(self.room[rows].tolist(), default=ROLLBACK_STEPS)
         if not 0 <= steps <= room:
             raise SlotError(f"cannot roll back {steps} steps; these slots allow 0 to {room}")
@@ -143,7 +143,7 @@ class Decoder(nn.Module):
             user_codes: i64 [B, K_user], of `Codec.encode_step`.
             state: B slots, changed in place where active.
             active: bool [B].
-            forced_text: i64 [B], UNFORCED where the model may choose.
+            forced_text: i64 [B], UNFORCED where the model may choose, and in inactive rows.
             forced_agent_codes: i64 [B, K_agent], UNFORCED likewise.
             logit_bias: f32 [B, text_cardinality], added to the text logits.
             sampling: per-slot settings; None is greedy.
@@ -159,6 +159,8 @@ class Decoder(nn.Module):
         if oracle is not None:
             raise CodecError("the oracle input is reserved; this model has no such stream")
         self._check(user_codes, state, active, forced_text, forced_agent_codes, logit_bias)
+        if sampling is not None:
+            sampling.check_batch(user_codes.shape[0], active)
         mask = mask_or_none(active)
         self._write_user(user_codes, state, mask)
         hidden = self._temporal_step(self._read_inputs(state), state, mask)
@@ -339,10 +341,11 @@ class Decoder(nn.Module):
             _check_tokens(
                 "forced_agent_codes", forced_agent_codes, shape, active, config.agent_rows
             )
-        if logit_bias is not None and logit_bias.shape != (rows, config.text_cardinality):
-            raise CodeError(
-                f"logit_bias is [{rows}, {config.text_cardinality}], not {list(logit_bias.shape)}"
-            )
+        if logit_bias is not None:
+            expected = (rows, config.text_cardinality)
+            if tuple(logit_bias.shape) != expected or logit_bias.dtype != torch.float32:
+                found = f"{logit_bias.dtype} {list(logit_bias.shape)}"
+                raise CodeError(f"logit_bias is float32 {list(expected)}, not {found}")
 
 
 def _lookup(embedding: nn.Embedding, ids: Tensor, offsets: Tensor | None = None) -> Tensor:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import re
 
+from voiceagent_codec.fields import check_fields
+
 #: The longest path that a Unix socket may have, less the byte that ends it.
 MAX_IPC_PATH_BYTES = 106
 _ADDRESS = re.compile(r"ipc://(?P<path>/.+)|tcp://127\.0\.0\.1:(\d{1,5}|\*)")
@@ -27,10 +29,13 @@ class EngineConfig:
     retry_after_s: float = 5.0
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if not 1 <= self.num_slots <= 1024:
             raise ValueError(f"num_slots must be 1 to 1024, not {self.num_slots}")
         if self.max_queued_frames < 1:
             raise ValueError(f"max_queued_frames must be at least 1, not {self.max_queued_frames}")
+        if not self.retry_after_s >= 0:
+            raise ValueError(f"retry_after_s must be at least 0, not {self.retry_after_s}")
         if not self.gate_below_dbfs <= 0:
             raise ValueError(f"gate_below_dbfs must be at most 0, not {self.gate_below_dbfs}")
 
@@ -85,12 +90,13 @@ class SessionOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        check_fields(self)
         for field in ("text_temperature", "code_temperature"):
             if not 0 <= getattr(self, field) <= 5:
                 raise ValueError(f"{field} must be 0 to 5, not {getattr(self, field)}")
         for field in ("text_top_k", "code_top_k"):
-            if getattr(self, field) < 0:
-                raise ValueError(f"{field} must be at least 0, not {getattr(self, field)}")
+            if not 0 <= getattr(self, field) < 2**31:
+                raise ValueError(f"{field} must be 0 to 2^31 - 1, not {getattr(self, field)}")
         if not 0 <= self.seed < 2**63:
             raise ValueError(f"seed must be 0 to 2^63 - 1, not {self.seed}")
 

@@ -79,7 +79,11 @@ class Engine:
         if handle is None:
             raise AtCapacity(self.config.num_slots, self.config.retry_after_s)
         session = Session(handle, options or SessionOptions(), self.config)
-        self._batch.begin(handle.index, session.options)
+        try:
+            self._batch.begin(handle.index, session.options)
+        except BaseException:
+            self._slots.release(handle)
+            raise
         self._sessions[handle.index] = session
         return session
 
@@ -90,7 +94,9 @@ class Engine:
             SessionClosed: it was closed before.
         """
         self._slots.release(session.handle)
+        session.is_closed = True
         del self._sessions[session.handle.index]
+        self._batch.end(session.handle.index)
 
     def step(self) -> list[SessionFrame]:
         """Advance every session that has a complete frame; nothing when none has."""

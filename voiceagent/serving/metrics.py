@@ -12,9 +12,9 @@ WINDOW_STEPS = 4096
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class StepTimes:
-    """Percentiles over the last WINDOW_STEPS steps."""
+    """Percentiles over the last steps, at most WINDOW_STEPS of them."""
 
-    steps: int
+    window_steps: int
     p50_us: int
     p95_us: int
     p99_us: int

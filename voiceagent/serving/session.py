@@ -8,6 +8,7 @@ import numpy as np
 
 from voiceagent.audio.framing import FRAME_MS, FRAME_SAMPLES, FrameAssembler, Samples
 from voiceagent.audio.level import rms_dbfs
+from voiceagent.errors import SessionClosed
 from voiceagent.serving.config import EngineConfig, SessionOptions
 from voiceagent.serving.slots import SlotHandle
 
@@ -65,6 +66,8 @@ class Session:
         self.options = options
         #: Set to feed the model silence whatever the user says.
         self.is_gate_closed = False
+        #: Set by the engine when the slot is given back.
+        self.is_closed = False
         #: Steps taken so far.
         self.steps = 0
         #: Input frames replaced by silence because a sample was not finite.
@@ -88,7 +91,10 @@ class Session:
 
         Raises:
             ValueError: another shape or dtype.
+            SessionClosed: the session has ended.
         """
+        if self.is_closed:
+            raise SessionClosed("this session was closed; open another")
         self._input.push(pcm)
 
     def push_silence(self) -> None:
@@ -106,4 +112,5 @@ class Session:
             self.bad_frames += 1
             pcm, level_dbfs = np.zeros_like(pcm), -np.inf
         is_gated = self.is_gate_closed or level_dbfs < self._gate_below_dbfs
-        return StepInput(self.handle.index, pcm, is_gated)
+        # beyond full scale lies nothing a microphone can mean, and much that a filter cannot bear
+        return StepInput(self.handle.index, np.clip(pcm, -1, 1), is_gated)

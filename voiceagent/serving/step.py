@@ -83,6 +83,10 @@ class BatchStep:
         sampling.code_top_k[slot] = options.code_top_k
         sampling.seed[slot] = options.seed
 
+    def end(self, slot: int) -> None:
+        """Note that a slot's session is over; its state is made fresh when the next one begins."""
+        self._sampled_slots.discard(slot)
+
     @torch.inference_mode()
     def run(self, inputs: Sequence[StepInput]) -> tuple[list[SlotOutput], int]:
         """Advance the given slots by one frame.

@@ -40,9 +40,9 @@ def exponential_noise(seeds: Tensor, steps: Tensor, draw: int, size: int) -> Ten
     """
     index = torch.arange(size, device=seeds.device)
     row = _mix(_mix(seeds * _GOLDEN + steps) * _GOLDEN + draw)
-    bits = _shift_right(_mix(row[:, None] * _GOLDEN + index), 40)  # 24 bits: exact in f32
-    uniform = (bits.float() + 0.5) * 2.0**-24
-    return -torch.log(uniform)
+    # 23 bits: with the half they are exact in f32, so neither 0 nor 1 can come out
+    bits = _shift_right(_mix(row[:, None] * _GOLDEN + index), 41)
+    return -torch.log((bits.float() + 0.5) * 2.0**-23)
 
 
 def sample_top_k(logits: Tensor, temperature: Tensor, top_k: Tensor, noise: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from voiceagent.audio.framing import FRAME_SAMPLES, PACKET_MS, PACKET_SAMPLES, Samples
+from voiceagent.serving.config import SessionOptions
 from voiceagent.serving.engine import Engine
 from voiceagent.serving.session import Session, SessionFrame
 
@@ -85,6 +86,7 @@ def play(
     engine: Engine,
     recordings: Sequence[Samples],
     on_frames: Callable[[int], object] | None = None,
+    options: SessionOptions | None = None,
 ) -> list[Playback]:
     """Play each recording to a session of its own.
 
@@ -92,6 +94,7 @@ def play(
         engine: with at least one free slot.
         recordings: f32[N] at 24 kHz each; the last frame is filled with silence.
         on_frames: told after every step how many frames it took, for a progress bar.
+        options: of every session.
 
     Returns:
         One playback per recording, in the same order.
@@ -104,7 +107,7 @@ def play(
     done: dict[int, Playback] = {}
     while waiting or playing:
         while waiting and engine.num_free:
-            playing[engine.open_session()] = waiting.popleft()
+            playing[engine.open_session(options)] = waiting.popleft()
         for session, track in playing.items():
             session.push(track.frames.popleft())
         answers = engine.step()

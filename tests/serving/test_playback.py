@@ -6,7 +6,7 @@ import pytest
 from voiceagent.audio.framing import FRAME_SAMPLES
 from voiceagent.serving.config import EngineConfig
 from voiceagent.serving.engine import Engine
-from voiceagent.testing.playback import Playback, SaidWord, play
+from voiceagent.serving.playback import Playback, SaidWord, play
 
 
 def spoken(*spans_ms: tuple[int, int], total_ms: int = 2000) -> Playback:

@@ -1,0 +1,83 @@
+import asyncio
+from types import SimpleNamespace
+
+import pytest
+import pytest_asyncio
+
+from voiceagent.gateway.config import GatewayConfig
+from voiceagent.gateway.connection import Peer
+from voiceagent.gateway.playout import PlayoutCounts
+
+pytestmark = pytest.mark.asyncio
+
+SECOND_US = 1_000_000
+
+
+class SteppingClock:
+    us = 0
+
+    def now_us(self):
+        return self.us
+
+
+@pytest_asyncio.fixture
+async def peer():
+    clock = SteppingClock()
+    connection = SimpleNamespace(
+        pc=SimpleNamespace(connectionState="connected"),
+        track=SimpleNamespace(counts=PlayoutCounts(), queued_ms=40),
+        dropped_packets=0,
+        seen_us=0,
+        on_goodbye=None,
+    )
+    port = SimpleNamespace(dropped_in_frames=0, dropped_out_frames=0)
+    config = GatewayConfig(vanish_after_s=3, connect_timeout_s=15, max_session_s=100)
+    return Peer(connection, port, config, clock)
+
+
+async def test_a_peer_that_is_heard_may_go_on(peer):
+    peer._clock.us = peer.connection.seen_us = 50 * SECOND_US
+    assert peer.overdue() is None
+
+
+async def test_a_peer_that_is_not_heard_has_vanished(peer):
+    peer._clock.us = 3 * SECOND_US + 1
+    assert "vanished" in peer.overdue()
+
+
+async def test_a_peer_that_never_connects_is_given_up(peer):
+    peer.connection.pc.connectionState = "connecting"
+    peer._clock.us = 14 * SECOND_US
+    assert peer.overdue() is None
+    peer._clock.us = 16 * SECOND_US
+    assert peer.overdue() == "not connected within 15 s"
+
+
+async def test_no_conversation_is_longer_than_the_longest(peer):
+    peer._clock.us = peer.connection.seen_us = 101 * SECOND_US
+    assert peer.overdue() == "longer than 100 s"
+
+
+async def test_the_first_reason_stays(peer):
+    peer.end("one")
+    peer.end("two")
+    assert await asyncio.wait_for(peer._reason, 1) == "one"
+
+
+async def test_the_peer_connection_can_end_it(peer):
+    peer.connection.on_goodbye("gone")
+    assert await peer._reason == "gone"
+
+
+async def test_stats_add_up_what_was_lost_both_ways(peer):
+    peer.port.dropped_in_frames, peer.port.dropped_out_frames = 1, 2
+    peer.connection.dropped_packets = 4
+    peer.connection.track.counts.dropped_samples = 1920 * 3
+    peer._on_frame(SimpleNamespace(step_us=20_000, lag_us=30_000))
+    assert peer.stats() == {
+        "t": "stats",
+        "step_us": 20_000,
+        "lag_us": 30_000,
+        "queued_ms": 40,
+        "dropped_frames": 7,
+    }

@@ -1,0 +1,66 @@
+import asyncio
+
+import numpy as np
+import pytest
+from aiortc.mediastreams import MediaStreamError
+
+from voiceagent.audio.framing import PACKET_SAMPLES
+from voiceagent.audio.opus import OpusDecoder
+from voiceagent.gateway.track import PlayoutTrack
+
+
+class SleepingClock:
+    """Time passes only where somebody sleeps."""
+
+    def __init__(self):
+        self.us = 0
+
+    def now_us(self):
+        return self.us
+
+    async def sleep(self, seconds):
+        self.us += round(seconds * 1e6)
+
+
+def receive(track, count):
+    async def run():
+        return [await track.recv() for _ in range(count)]
+
+    return asyncio.run(run())
+
+
+@pytest.fixture
+def clock():
+    return SleepingClock()
+
+
+@pytest.fixture
+def track(clock):
+    return PlayoutTrack(clock, clock.sleep)
+
+
+def test_packets_leave_each_20_ms_with_times_to_match(track, clock):
+    packets = receive(track, 4)
+    assert [packet.pts for packet in packets] == [n * PACKET_SAMPLES for n in range(4)]
+    assert clock.us == 60_000
+
+
+def test_pushed_sound_can_be_heard_in_the_packets(track):
+    track.push(np.full(1920, 0.5, np.float32) * np.sin(np.arange(1920) / 10).astype(np.float32))
+    decoder = OpusDecoder()
+    sound = [decoder.decode(bytes(packet)) for packet in receive(track, 4)]
+    assert np.abs(np.concatenate(sound)).max() > 0.3
+    assert track.queued_ms == 0
+
+
+def test_after_a_stall_the_packet_time_has_a_hole(track, clock):
+    receive(track, 2)
+    clock.us += 400_000
+    assert receive(track, 1)[0].pts == 21 * PACKET_SAMPLES
+    assert track.counts.skipped_packets == 19
+
+
+def test_a_stopped_track_ends(track):
+    track.stop()
+    with pytest.raises(MediaStreamError):
+        receive(track, 1)

@@ -1,0 +1,97 @@
+from pathlib import Path
+
+import pytest
+
+from voiceagent.errors import ConfigError
+from voiceagent.settings import load_settings
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(text: str) -> Path:
+        path = tmp_path / "voiceagent.toml"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def test_settings_without_any_source_are_the_defaults():
+    settings = load_settings(None, {"HOME": "/home/me"}, {})
+    assert settings.model == "nano"
+    assert (settings.gateway.host, settings.gateway.port) == ("127.0.0.1", 8080)
+    assert settings.records.dir == Path("/home/me/.local/share/voiceagent/sessions")
+    assert not settings.records.with_audio
+
+
+def test_a_flag_wins_over_the_environment_and_that_over_the_file(write):
+    file = write('model = "a"\n[gateway]\nport = 1\n[engine]\nnum_slots = 2\n')
+    environment = {"VOICEAGENT_MODEL": "b", "VOICEAGENT_GATEWAY_PORT": "9"}
+    settings = load_settings(file, environment, {"gateway.port": 7, "engine.num_slots": None})
+    assert (settings.model, settings.gateway.port, settings.engine.num_slots) == ("b", 7, 2)
+
+
+def test_values_are_brought_to_their_fields_types(write):
+    file = write('[gateway]\nudp_ports = [50000, 50100]\nice_servers = ["stun:a"]\n')
+    environment = {
+        "VOICEAGENT_RECORDS_WITH_AUDIO": "on",
+        "VOICEAGENT_GATEWAY_ALLOWED_ORIGINS": "https://a, https://b",
+        "VOICEAGENT_RECORDS_DIR": "/records",
+    }
+    settings = load_settings(file, environment, {})
+    assert settings.gateway.udp_ports == (50000, 50100)
+    assert settings.gateway.ice_servers == ("stun:a",)
+    assert settings.gateway.allowed_origins == ("https://a", "https://b")
+    assert settings.records.with_audio
+    assert settings.records.dir == Path("/records")
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("colour = 1", "'colour' is not known; there are model and the sections"),
+        ("model = 1", "'model' is not known"),
+        ("gateway = 3", "'gateway' is not known"),
+        ("[gateway]\ncolour = 1", r"\[gateway\] colour: not known; \[gateway\] has host, port"),
+        ("[gateway]\nport = 1.5", r"\[gateway\] port: 1.5 does not fit"),
+        ("[gateway]\nport = true", r"\[gateway\] port: True does not fit"),
+        ("[gateway]\nhost = 1", r"\[gateway\] host: 1 does not fit \(wanted a text\)"),
+        ("[gateway]\nudp_ports = [1]", "wanted 2 values"),
+        ("[gateway]\nport = 99999", "port must be 0 to 65535"),
+        ("[engine]\nnum_slots = 0", "num_slots must be 1"),
+        ("[records]\nwith_audio = 3", "wanted true or false"),
+        ("[gateway", "not a TOML file"),
+    ],
+)
+def test_a_file_that_does_not_fit_is_named_with_the_key(write, text, problem):
+    with pytest.raises(ConfigError, match=f"voiceagent.toml: .*{problem}"):
+        load_settings(write(text), {}, {})
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "problem"),
+    [
+        ("VOICEAGENT_COLOUR", "1", "means nothing"),
+        ("VOICEAGENT_GATEWAY_COLOUR", "1", "not known"),
+        ("VOICEAGENT_GATEWAY_PORT", "many", "'many' does not fit"),
+        ("VOICEAGENT_GATEWAY_PORT", "-1", "port must be"),
+        ("VOICEAGENT_RECORDS_WITH_AUDIO", "perhaps", "wanted true or false"),
+    ],
+)
+def test_a_variable_that_does_not_fit_is_named(variable, text, problem):
+    with pytest.raises(ConfigError, match=f"^{variable}: .*{problem}"):
+        load_settings(None, {variable: text}, {})
+
+
+def test_a_flag_that_does_not_fit_is_named():
+    with pytest.raises(ConfigError, match="--port: port must be"):
+        load_settings(None, {}, {"gateway.port": 99_999})
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"none\.toml: no such file"):
+        load_settings(tmp_path / "none.toml", {}, {})
+
+
+def test_other_programs_variables_are_left_alone():
+    load_settings(None, {"PATH": "/bin", "VOICE": "x"}, {})

@@ -1,0 +1,1 @@
+"""Which bytes, from whom, are they allowed in: browsers and pipelines around the engine."""

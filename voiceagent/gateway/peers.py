@@ -1,0 +1,164 @@
+"""All conversations of one gateway: a slot first, then a peer connection, then a task of its own.
+
+The order matters: a caller for whom there is no slot costs one message to the engine and no ICE,
+DTLS or codec. Knows offers and answers, not HTTP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+from aiortc.sdp import candidate_from_sdp
+
+from voiceagent.clock import Clock
+from voiceagent.errors import AtCapacity, EngineUnavailable
+from voiceagent.gateway.config import GatewayConfig
+from voiceagent.gateway.connection import Peer
+from voiceagent.gateway.metrics import GatewayMetrics
+from voiceagent.gateway.offer import Candidate, Offer, OfferRefused
+from voiceagent.gateway.recording import RecordedPort, recorded
+from voiceagent.gateway.webrtc import PeerConnection
+from voiceagent.records.config import RecordsConfig
+from voiceagent.serving.ports import PortClient, SessionPort
+
+ENGINE_RETRY_S = 2.0
+
+_log = logging.getLogger(__name__)
+
+
+class Peers:
+    """Next: `answer` offers, `add_candidates`; `close` in the end."""
+
+    def __init__(
+        self,
+        engine: PortClient,
+        config: GatewayConfig,
+        clock: Clock,
+        records: RecordsConfig | None = None,
+        model: str = "nano",
+    ) -> None:
+        """Without `records`, nothing of a conversation is kept."""
+        self.metrics = GatewayMetrics(lambda: self)
+        self._engine = engine
+        self._config = config
+        self._clock = clock
+        self._records = records
+        self._model = model
+        self._peers: dict[str, Peer] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._is_closed = False
+
+    def __iter__(self) -> Iterator[Peer]:
+        return iter(list(self._peers.values()))
+
+    def __len__(self) -> int:
+        return len(self._peers)
+
+    async def answer(self, offer: Offer) -> dict[str, str]:
+        """Admit a peer, or renegotiate with one that is here: `{sdp, type, pc_id}`.
+
+        Raises:
+            OfferRefused: 400, 404 or 503.
+        """
+        if offer.pc_id is not None:
+            return await self._renegotiate(offer.pc_id, offer.sdp)
+        bare = await self._open()
+        port: SessionPort | RecordedPort = bare
+        connection = PeerConnection(self._clock, self._config.ice_servers)
+        try:
+            await self._initialize(connection, offer.sdp)
+            answer: dict[str, str] = connection.get_answer()  # type: ignore[no-untyped-call]
+            if self._records is not None:
+                port = recorded(bare, self._records, self._model)
+            peer = Peer(connection, port, self._config, self._clock)
+        except BaseException:
+            await port.close()
+            await connection.close()
+            raise
+        self._peers[connection.pc_id] = peer
+        self.metrics.count_session()
+        task = asyncio.create_task(self._hold(connection.pc_id, peer), name="peer")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return answer
+
+    async def add_candidates(self, pc_id: str, candidates: list[Candidate]) -> None:
+        """Candidates that came after the offer.
+
+        Raises:
+            OfferRefused: 400 or 404.
+        """
+        connection = self._peer(pc_id).connection
+        for item in candidates:
+            await connection.add_ice_candidate(_parse(item))  # type: ignore[no-untyped-call]
+
+    async def close(self) -> None:
+        """End all conversations; nobody is admitted any more."""
+        self._is_closed = True
+        for peer in self:
+            peer.end("the server stops")
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def _peer(self, pc_id: str) -> Peer:
+        peer = self._peers.get(pc_id)
+        if peer is None:
+            raise OfferRefused(404, "this session is over; start a new one")
+        return peer
+
+    async def _open(self) -> SessionPort:
+        if self._is_closed:
+            raise OfferRefused(503, "the server stops", ENGINE_RETRY_S)
+        try:
+            return await self._engine.open()
+        except AtCapacity as error:
+            detail = f"every slot is taken ({error.num_slots}); try again soon"
+            raise OfferRefused(503, detail, error.retry_after_s) from error
+        except EngineUnavailable as error:
+            _log.error("no session: %s", error)
+            raise OfferRefused(
+                503, "the engine does not answer; it is being restarted", ENGINE_RETRY_S
+            ) from error
+
+    async def _initialize(self, connection: PeerConnection, sdp: str) -> None:
+        try:
+            await connection.initialize(sdp, "offer")
+        except OfferRefused:
+            raise
+        except Exception as error:  # aiortc raises anything at an SDP it dislikes
+            _log.info("an offer was refused: %s: %s", type(error).__name__, error)
+            raise OfferRefused(400, "the sdp cannot be answered: it is not valid") from error
+
+    async def _renegotiate(self, pc_id: str, sdp: str) -> dict[str, str]:
+        connection = self._peer(pc_id).connection
+        await self._initialize(connection, sdp)
+        answer: dict[str, str] = connection.get_answer()  # type: ignore[no-untyped-call]
+        return answer
+
+    async def _hold(self, pc_id: str, peer: Peer) -> None:
+        """The supervisor of one peer: what goes wrong in it goes no further."""
+        reason = "a fault of this program"
+        try:
+            reason = await peer.run()
+            _log.info("session %s ended: %s", pc_id[-8:], reason)
+        except Exception:  # noqa: BLE001  # the one supervisor of a conversation
+            _log.exception("session %s failed", pc_id[-8:])
+        finally:
+            self._peers.pop(pc_id, None)
+            self.metrics.count_end(peer)
+            if isinstance(peer.port, RecordedPort):
+                await peer.port.finish(reason, peer.dropped_frames)
+
+
+def _parse(item: Candidate) -> Any:
+    if not item.candidate:
+        return None  # the end of candidates (RFC 8840)
+    try:
+        candidate = candidate_from_sdp(item.candidate.removeprefix("candidate:"))
+    except (ValueError, AssertionError, IndexError) as error:
+        raise OfferRefused(400, "a candidate cannot be read") from error
+    candidate.sdpMid, candidate.sdpMLineIndex = item.sdp_mid, item.sdp_mline_index
+    return candidate

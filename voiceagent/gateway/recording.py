@@ -1,0 +1,108 @@
+"""A session's port that also writes the session's record.
+
+It has the interface of `SessionPort` and hands everything on; what passes by goes to a
+`SessionRecorder`, whose thread does the writing. A disk that fails ends the record, never the call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import AsyncIterator
+
+import numpy as np
+
+from voiceagent.audio.framing import FRAME_SAMPLES, Samples
+from voiceagent.audio.level import rms_dbfs
+from voiceagent.records.config import RecordsConfig
+from voiceagent.records.recorder import SessionRecorder, utc_now
+from voiceagent.records.schema import SessionHeader, TraceFrame
+from voiceagent.serving.ports import PortFrame, SessionPort
+
+#: User sound kept until the frame that it belongs to comes back: a second.
+MAX_PENDING_SAMPLES = 24_000
+
+_log = logging.getLogger(__name__)
+
+
+def recorded(port: SessionPort, config: RecordsConfig, model: str) -> SessionPort | RecordedPort:
+    """The port with a record, or as it was where no record can be begun (logged)."""
+    header = SessionHeader(
+        id=uuid.uuid4().hex, model=model, transport="webrtc", started_at=utc_now()
+    )
+    try:
+        recorder = SessionRecorder(config.dir, header, with_audio=config.with_audio)
+    except OSError as error:
+        _log.error("this session is not recorded: %s", error)
+        return port
+    return RecordedPort(port, recorder)
+
+
+class RecordedPort:
+    """See the module's docstring. Next: as a `SessionPort`; `finish` when the peer is gone."""
+
+    def __init__(self, port: SessionPort, recorder: SessionRecorder) -> None:
+        self._port = port
+        self._recorder = recorder
+        self._pending = np.zeros(0, np.float32)
+
+    @property
+    def ended(self) -> str | None:
+        """See `SessionPort.ended`."""
+        return self._port.ended
+
+    @property
+    def dropped_in_frames(self) -> int:
+        """See `SessionPort.dropped_in_frames`."""
+        return self._port.dropped_in_frames
+
+    @property
+    def dropped_out_frames(self) -> int:
+        """See `SessionPort.dropped_out_frames`."""
+        return self._port.dropped_out_frames
+
+    def push(self, pcm: Samples) -> None:
+        """See `SessionPort.push`."""
+        self._pending = np.concatenate((self._pending, pcm))[-MAX_PENDING_SAMPLES:]
+        self._port.push(pcm)
+
+    async def frames(self) -> AsyncIterator[PortFrame]:
+        """See `SessionPort.frames`."""
+        async for frame in self._port.frames():
+            self._record(frame)
+            yield frame
+
+    async def close(self) -> None:
+        """See `SessionPort.close`."""
+        await self._port.close()
+
+    async def finish(self, reason: str, frames_lost: int) -> None:
+        """Write the summary, off the loop."""
+        try:
+            await asyncio.to_thread(self._recorder.close, reason, frames_lost=frames_lost)
+        except OSError as error:
+            _log.error("the record of session %s is lost: %s", self._recorder.folder.name, error)
+
+    def _record(self, frame: PortFrame) -> None:
+        """The sound that waits longest belongs to this frame, give or take a packet."""
+        user = self._pending[:FRAME_SAMPLES]
+        self._pending = self._pending[FRAME_SAMPLES:]
+        stereo = np.zeros((FRAME_SAMPLES, 2), np.float32)
+        stereo[: len(user), 0] = user
+        stereo[:, 1] = frame.pcm
+        row = TraceFrame(
+            step=frame.step,
+            time_ms=frame.time_ms,
+            user_dbfs=round(rms_dbfs(user), 1),
+            agent_dbfs=round(rms_dbfs(frame.pcm), 1),
+            said=frame.said,
+            heard=frame.heard,
+            p_pad=round(frame.p_pad, 4),
+            p_epad=round(frame.p_epad, 4),
+            entropy=round(frame.entropy, 4),
+            is_gated=frame.is_gated,
+            step_us=frame.step_us,
+            lag_us=frame.lag_us,
+        )
+        self._recorder.frame(row, stereo)
