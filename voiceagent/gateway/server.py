@@ -78,7 +78,7 @@ async def serve(
     configure_ice(config)
     quieten_pipecat()
     clock = MonotonicClock()
-    model = engine.name if isinstance(engine, EngineProcess) else "remote"
+    model = engine.config.name if isinstance(engine, EngineProcess) else "remote"
     async with (
         _client(engine) as client,
         _peers(Peers(client, config, clock, records, model)) as peers,

@@ -1,0 +1,86 @@
+import asyncio
+
+import numpy as np
+import pytest
+
+from voiceagent.gateway.recording import RecordedPort, recorded
+from voiceagent.records.config import RecordsConfig
+from voiceagent.records.store import RecordStore
+from voiceagent.serving.ports import PortFrame
+
+
+class EchoPort:
+    """Gives each whole frame back."""
+
+    ended = None
+    dropped_in_frames = 1
+    dropped_out_frames = 2
+
+    def __init__(self):
+        self.sound = np.zeros(0, np.float32)
+        self.is_closed = False
+
+    def push(self, pcm):
+        self.sound = np.concatenate([self.sound, pcm])
+
+    async def frames(self):
+        for step in range(len(self.sound) // 1920):
+            pcm = self.sound[1920 * step : 1920 * (step + 1)]
+            yield PortFrame(step, 80 * step, pcm, " hi", None, 0.9, 0.1, 0.2, False, 9_000, 11_000)
+
+    async def close(self):
+        self.is_closed = True
+
+
+def loud(count):
+    return np.full(count, 0.1, np.float32)
+
+
+async def converse(port):
+    port.push(loud(3 * 1920))
+    port.push(loud(100))
+    frames = [frame async for frame in port.frames()]
+    await port.close()
+    await port.finish("hung up", 4)
+    return frames
+
+
+def test_recorded_port_hands_on_and_writes_what_passed(tmp_path):
+    bare = EchoPort()
+    port = recorded(bare, RecordsConfig(dir=tmp_path), "nano")
+    assert isinstance(port, RecordedPort)
+    frames = asyncio.run(converse(port))
+    assert len(frames) == 3
+    assert bare.is_closed
+    assert (port.ended, port.dropped_in_frames, port.dropped_out_frames) == (None, 1, 2)
+    (session_id,) = RecordStore(tmp_path).ids()
+    summary = RecordStore(tmp_path).summary(session_id)
+    assert (summary.end_reason, summary.frames_lost, summary.words_said) == ("hung up", 4, 3)
+    assert [f.user_dbfs for f in RecordStore(tmp_path).trace(session_id)] == [-20.0] * 3
+
+
+def test_recorded_port_without_a_place_to_write_is_the_bare_port(tmp_path, caplog):
+    (tmp_path / "file").write_text("")
+    bare = EchoPort()
+    assert recorded(bare, RecordsConfig(dir=tmp_path / "file"), "nano") is bare
+    assert "not recorded" in caplog.text
+
+
+def test_recorded_port_whose_disk_fails_only_logs(tmp_path, caplog, monkeypatch):
+    port = recorded(EchoPort(), RecordsConfig(dir=tmp_path), "nano")
+
+    def fail(*arguments, **options):
+        port._recorder._rows.put(None)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(port._recorder, "close", fail)
+    asyncio.run(port.finish("hung up", 0))
+    assert "No space left" in caplog.text
+
+
+@pytest.mark.parametrize("extra", [0, 50_000])
+def test_recorded_port_keeps_at_most_a_second_of_user_sound(tmp_path, extra):
+    port = recorded(EchoPort(), RecordsConfig(dir=tmp_path), "nano")
+    port.push(loud(20_000 + extra))
+    assert len(port._pending) == min(20_000 + extra, 24_000)
+    asyncio.run(port.finish("done", 0))
