@@ -88,7 +88,8 @@ page: $(PAGE)
 	@$(MAKE) --no-print-directory debian DEBIAN=chromium
 	@set -- --prefix web run page; $(NPM)
 
-test: setup style types imports web-check
+test: setup style types imports web-check web
+	@$(MAKE) --no-print-directory debian DEBIAN=chromium
 	$(BIN)/python -m pytest -m 'not slow' -q
 	$(BIN)/python -m pytest -m slow -q --durations=5
 

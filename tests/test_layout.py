@@ -1,6 +1,7 @@
 """The repository's shape: what a reader may rely on without looking."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -73,3 +74,8 @@ def test_no_init_imports_anything_heavy():
                 for name in node.names
             }
             assert not imported & {"torch", "scipy", "onnx", "onnxruntime", "hibari"}, path
+
+
+def test_the_readmes_hold_no_placeholder():
+    for path in (ROOT / "README.md", ROOT / "benchmarks" / "README.md"):
+        assert not re.search(r"@[A-Z]+@|TODO|TBD", path.read_text()), path
