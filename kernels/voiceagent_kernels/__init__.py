@@ -3,7 +3,3 @@
 Knows tensors only: no audio, no network, no checkpoint. `reference/<op>.py` holds an op's
 definition; it runs everywhere and is what a faster backend is compared with.
 """
-
-from voiceagent_kernels.errors import KernelError
-
-__all__ = ["KernelError"]

@@ -5,7 +5,6 @@ from voiceagent.audio.framing import (
     FRAME_SAMPLES,
     PACKET_SAMPLES,
     FrameAssembler,
-    split_frame,
 )
 
 
@@ -39,9 +38,3 @@ def test_push_of_other_shapes_or_dtypes_is_refused(pcm):
 def test_frame_assembler_without_room_is_refused():
     with pytest.raises(ValueError, match="max_frames"):
         FrameAssembler(0)
-
-
-def test_split_frame_gives_four_packets_that_join_to_the_frame():
-    packets = split_frame(ramp(FRAME_SAMPLES))
-    assert [len(packet) for packet in packets] == [PACKET_SAMPLES] * 4
-    np.testing.assert_array_equal(np.concatenate(packets), ramp(FRAME_SAMPLES))

@@ -60,9 +60,9 @@ def test_sampled_slot_follows_its_seed_and_leaves_a_greedy_neighbour_alone(batch
     assert first[1] == other[1]
 
 
-def test_delayed_model_speaks_silence_until_its_first_whole_frame(
-    nano_codec, make_config, make_decoder, frames
-):
+@pytest.fixture
+def delayed_batch(nano_codec, make_config, make_decoder):
+    """One slot of a model whose frames are whole a step late."""
     config = make_config(
         agent=nano_codec.spec.agent,
         user=nano_codec.spec.user,
@@ -71,8 +71,11 @@ def test_delayed_model_speaks_silence_until_its_first_whole_frame(
         initial_agent_codes=(256,) * 8,
         initial_user_codes=(256,) * 4,
     )
-    batch = BatchStep(nano_codec, make_decoder(config), 1)
-    first, second = (batch.run([StepInput(0, frame, False)])[0][0] for frame in frames[:2])
+    return BatchStep(nano_codec, make_decoder(config), 1)
+
+
+def test_delayed_model_speaks_silence_until_its_first_whole_frame(delayed_batch, frames):
+    first, second = (delayed_batch.run([StepInput(0, frame, False)])[0][0] for frame in frames[:2])
     assert not first.pcm.any()
     assert second.pcm.any()
 
@@ -93,19 +96,8 @@ def test_begin_writes_every_sampling_setting_of_its_slot_and_of_no_other(batch):
     assert rows == [[0, value, 0, 0] for value in (0.5, 3, 0.75, 7, 11)]
 
 
-def test_slot_whose_model_has_no_whole_frame_yet_does_not_advance_its_voice(
-    nano_codec, make_config, make_decoder, frames
-):
-    config = make_config(
-        agent=nano_codec.spec.agent,
-        user=nano_codec.spec.user,
-        agent_delays=(0,) + (1,) * 7,
-        user_delays=(0,) * 4,
-        initial_agent_codes=(256,) * 8,
-        initial_user_codes=(256,) * 4,
-    )
-    batch = BatchStep(nano_codec, make_decoder(config), 1)
-    batch.run([StepInput(0, frames[0], False)])
-    assert batch.state.codec.speak.source.frame.tolist() == [0]
-    batch.run([StepInput(0, frames[1], False)])
-    assert batch.state.codec.speak.source.frame.tolist() == [1]
+def test_slot_whose_model_has_no_whole_frame_yet_does_not_advance_its_voice(delayed_batch, frames):
+    delayed_batch.run([StepInput(0, frames[0], False)])
+    assert delayed_batch.state.codec.speak.source.frame.tolist() == [0]
+    delayed_batch.run([StepInput(0, frames[1], False)])
+    assert delayed_batch.state.codec.speak.source.frame.tolist() == [1]

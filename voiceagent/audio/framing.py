@@ -1,4 +1,4 @@
-"""Samples of any length in, whole 80 ms frames out, and frames back into 20 ms packets.
+"""Samples of any length in, whole 80 ms frames out.
 
 Pure bookkeeping: no clock, no loss handling (that is the jitter buffer's work). State is one
 `FrameAssembler` per session. Samples are float32 mono at 24 kHz throughout.
@@ -70,8 +70,3 @@ class FrameAssembler:
         self._frames.append(self._partial)
         self._partial = np.empty(FRAME_SAMPLES, np.float32)
         self._filled_samples = 0
-
-
-def split_frame(frame: Samples) -> list[Samples]:
-    """One frame as four 20 ms packets, views of the same memory."""
-    return [frame[i : i + PACKET_SAMPLES] for i in range(0, FRAME_SAMPLES, PACKET_SAMPLES)]
