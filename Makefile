@@ -18,7 +18,8 @@ UV := $(BIN)/uv pip
 EXTRAS := scenes,serve,train,asr,dev
 DEBIAN := espeak-ng libespeak-ng1 libflite1
 LOCK := requirements.lock
-READY := $(VENV)/.ready
+# a CPU build is a set-up of its own: asking for it after another one does something
+READY := $(VENV)/.ready$(if $(TORCH_INDEX),-cpu)
 # what the benchmarks and tests compute on: two threads of torch collapse beside another process
 export OMP_NUM_THREADS ?= 1
 
@@ -40,6 +41,7 @@ $(READY): pyproject.toml $(LOCK)
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 ifdef TORCH_INDEX
 	$(UV) install --python $(BIN)/python --index $(TORCH_INDEX) --index-strategy unsafe-best-match \
+	  --upgrade-package torch \
 	  torch==2.13.* torchaudio==2.11.*
 endif
 	$(UV) install --python $(BIN)/python --constraints $(LOCK) --editable '.[$(EXTRAS)]'
