@@ -28,8 +28,8 @@ CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
 @pytest.fixture
 def url(tmp_path):
     """`voiceagent serve` on a free port, ended as by Ctrl-C."""
-    if not CHROMIUM:
-        pytest.skip("needs Chromium: apt-get install chromium")
+    if not CHROMIUM or not shutil.which("node"):
+        pytest.skip("needs Chromium and Node: apt-get install chromium nodejs")
     if not (ROOT / "voiceagent" / "_web" / "index.html").exists():
         pytest.skip("the page has not been built: run 'make web'")
     command = [sys.executable, "-m", "voiceagent.cli", "serve", "--port", "0", "--slots", "2"]
