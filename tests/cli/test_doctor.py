@@ -1,7 +1,11 @@
 import json
 
+import pytest
+
 from voiceagent.cli import doctor, main
 from voiceagent.errors import SynthesisUnavailable
+
+pytestmark = pytest.mark.slow  # each loads and times the model
 
 
 def test_doctor_reports_every_part_and_is_ready(capsys):

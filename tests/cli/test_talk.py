@@ -26,6 +26,7 @@ def test_talk_answers_the_shipped_question(capsys, tmp_path):
     assert np.sqrt(np.mean(pcm**2)) > 0.01
 
 
+@pytest.mark.slow
 def test_talk_in_stereo_writes_the_user_left_and_the_agent_right(capsys, tmp_path):
     answer = tmp_path / "answer.wav"
     run(capsys, QUESTION, answer, "--stereo", "--wait", "2")
@@ -36,6 +37,7 @@ def test_talk_in_stereo_writes_the_user_left_and_the_agent_right(capsys, tmp_pat
     assert quiet < 0.02 < np.abs(pcm[len(question) :, 1]).max()
 
 
+@pytest.mark.slow
 def test_talk_as_json_gives_words_with_times(capsys, tmp_path):
     _, out, _ = run(capsys, QUESTION, tmp_path / "a.wav", "--json")
     document = json.loads(out)
@@ -45,6 +47,7 @@ def test_talk_as_json_gives_words_with_times(capsys, tmp_path):
     assert document["frames"] > 60
 
 
+@pytest.mark.slow
 def test_talk_at_a_temperature_repeats_by_seed(capsys, tmp_path):
     def play(seed):
         path = tmp_path / "a.wav"

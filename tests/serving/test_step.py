@@ -37,6 +37,7 @@ def test_gated_slot_gives_the_model_encoded_silence_whatever_is_heard(batch, fra
     assert heard.user_codes != silence
 
 
+@pytest.mark.slow
 def test_begin_makes_a_used_slot_new(batch, frames):
     first = [batch.run([StepInput(2, frame, False)])[0][0] for frame in frames]
     batch.begin(2, SessionOptions())
@@ -45,6 +46,7 @@ def test_begin_makes_a_used_slot_new(batch, frames):
     assert all((a.pcm == b.pcm).all() for a, b in zip(first, again, strict=True))
 
 
+@pytest.mark.slow
 def test_sampled_slot_follows_its_seed_and_leaves_a_greedy_neighbour_alone(batch, frames):
     def play(seed):
         batch.begin(0, SessionOptions(code_temperature=2.0, seed=seed))
