@@ -2,7 +2,7 @@
 
 The library keeps the phase of its oscillators from one utterance to the next, so the same sentence
 sounds (and lasts) differently by what was said before it. It is therefore loaded afresh for every
-utterance, 7 ms on one core of a Xeon (2026-11-22): the same text gives the same samples.
+utterance, 7 ms on one core of an AMD EPYC (2026-11-22): the same text gives the same samples.
 Not thread-safe below; the lock here is what makes it so.
 
 Source: espeak-ng 1.51, src/include/espeak-ng/speak_lib.h.

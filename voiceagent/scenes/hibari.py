@@ -3,7 +3,7 @@
 The network gives, per 12.5 ms, log spectra of a harmonic, a noise and a residual part, and the
 pitch. Stretching their frequency axis and scaling the pitch before synthesis makes other people,
 male to child. Unwarped it is the agent's own voice. Not streaming: a sentence is synthesised at
-once, about 70 x real time on one core of a Xeon (2026-11-22).
+once, about 70 x real time on one core of an AMD EPYC (2026-11-22).
 
 Source: hibari-tts 0.2.1, hibari/tts.py and hibari/dsp.py.
 """
