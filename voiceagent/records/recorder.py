@@ -55,7 +55,10 @@ class SessionRecorder:
         self._step_us, self._lag_us = array("L"), array("L")
         self._heard = self._said = self._gated = self._dropped = 0
         self._failure: OSError | None = None
-        self._writer = threading.Thread(target=self._write_rows, name=f"record-{header.id[:8]}")
+        # a daemon: a session that nobody closes must not keep the process from ending
+        self._writer = threading.Thread(
+            target=self._write_rows, name=f"record-{header.id[:8]}", daemon=True
+        )
         self._writer.start()
 
     def frame(self, frame: TraceFrame, stereo: npt.NDArray[np.float32] | None = None) -> None:
