@@ -11,12 +11,12 @@ from tqdm import tqdm
 from voiceagent.audio.framing import FRAME_SAMPLES
 from voiceagent.audio.wav import read_wav, write_wav
 from voiceagent.cli.options import add_model_arguments, check_output
-from voiceagent.errors import AudioFileError
+from voiceagent.errors import AudioFileError, ConfigError
 
 if TYPE_CHECKING:
     from voiceagent_codec.nano import NanoCodec
 
-    from voiceagent.model.checkpoint import ModelFolder
+    from voiceagent.model.checkpoint import OwnFolder
 
 #: 20 s at a time: memory stays small however long the recording is.
 PIECE_SAMPLES = 250 * FRAME_SAMPLES
@@ -115,12 +115,12 @@ def run_decode(options: argparse.Namespace) -> int:
     return 0
 
 
-def _load(
-    options: argparse.Namespace, *, with_agent_encoder: bool
-) -> tuple[ModelFolder, NanoCodec]:
-    from voiceagent.model.checkpoint import open_model
+def _load(options: argparse.Namespace, *, with_agent_encoder: bool) -> tuple[OwnFolder, NanoCodec]:
+    from voiceagent.model.checkpoint import OwnFolder, open_model
     from voiceagent.serving.engine import use_threads
 
     use_threads(options.threads)
     folder = open_model(options.model)
+    if not isinstance(folder, OwnFolder):
+        raise ConfigError(f"--model {options.model}: this command knows the nano codec only")
     return folder, folder.load_codec(with_agent_encoder=with_agent_encoder)

@@ -13,13 +13,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+import torch
 from voiceagent_codec.errors import WeightsError
 from voiceagent_codec.nano import NanoCodec, load_nano_codec
 from voiceagent_codec.weights import load_into, read_checkpoint
 
 from voiceagent.errors import ConfigError
-from voiceagent.model.config import DecoderConfig, decoder_config
+from voiceagent.model.config import DecoderConfig, SamplingDefaults, decoder_config
 from voiceagent.model.decoder import Decoder
+from voiceagent.model.folder import ModelFolder
 from voiceagent.model.tokenizer import WordTokenizer
 
 FORMAT_VERSION = 1
@@ -27,8 +29,8 @@ NANO_FOLDER = Path(__file__).parent / "nano"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class ModelFolder:
-    """A model folder whose config has been read; weights are read by the two loaders."""
+class OwnFolder:
+    """A folder in this project's format; see `ModelFolder`."""
 
     path: Path
     name: str
@@ -47,13 +49,31 @@ class ModelFolder:
         """The decoder's weights."""
         return self.path / "decoder.safetensors"
 
-    def load_codec(self, *, with_agent_encoder: bool = False) -> NanoCodec:
-        """Read the codec.
+    @property
+    def sampling(self) -> SamplingDefaults:
+        """Greedy."""
+        return SamplingDefaults()
 
-        Raises:
-            ConfigError: its sizes are wrong or do not fit the decoder's streams.
-            WeightsError: its weights do not fit.
-        """
+    @property
+    def is_promptable(self) -> bool:
+        """It has one role and one voice."""
+        return False
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Small enough not to need less."""
+        return torch.float32
+
+    def load_codec(
+        self,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+        *,
+        with_agent_encoder: bool = False,
+    ) -> NanoCodec:
+        """See `ModelFolder`; the agent's encoder is needed only to make its codes from sound."""
+        if dtype != torch.float32:
+            raise ConfigError(f"{self.name}: its codec computes in float32 only, not in {dtype}")
         try:
             codec = load_nano_codec(
                 self.codec_path, self.codec_sizes, with_agent_encoder=with_agent_encoder
@@ -68,18 +88,22 @@ class ModelFolder:
                     f"{self.path / 'config.json'}: the codec's {side} codes are {makes}, "
                     f"the decoder's {takes}"
                 )
-        return codec
+        return codec.to(device)
 
-    def load_decoder(self) -> Decoder:
-        """Read the decoder.
-
-        Raises:
-            WeightsError: its weights do not fit.
-        """
+    def load_decoder(
+        self,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype | None = None,
+        *,
+        adapter: Path | None = None,
+    ) -> Decoder:
+        """See `ModelFolder`; adapters are for Moshi-family folders."""
+        if adapter is not None:
+            raise ConfigError(f"{adapter}: model '{self.name}' takes no adapters")
         decoder = Decoder(self.decoder).eval()
         load_into(decoder, read_checkpoint(self.decoder_path, "decoder"), self.decoder_path)
         self._check_sum(self.decoder_path)
-        return decoder
+        return decoder.to(device, dtype or self.dtype)
 
     def _check_sum(self, path: Path) -> None:
         """Raise WeightsError for weights that fit but are not those the config was made with."""
@@ -116,7 +140,7 @@ def open_model(model: str | Path) -> ModelFolder:
     return _parse(path, file, values)
 
 
-def _parse(path: Path, file: Path, values: Any) -> ModelFolder:
+def _parse(path: Path, file: Path, values: Any) -> OwnFolder:
     if not isinstance(values, dict):
         raise ConfigError(f"{file}: must hold an object")
     known = {"format_version", "name", "codec", "decoder", "vocabulary", "sha256"}
@@ -137,6 +161,4 @@ def _parse(path: Path, file: Path, values: Any) -> ModelFolder:
     words = values["vocabulary"]
     if len(words) > decoder.text_cardinality or not all(isinstance(word, str) for word in words):
         raise ConfigError(f"{file}: vocabulary must list at most {decoder.text_cardinality} words")
-    return ModelFolder(
-        path, values["name"], values["codec"], decoder, tuple(words), values["sha256"]
-    )
+    return OwnFolder(path, values["name"], values["codec"], decoder, tuple(words), values["sha256"])

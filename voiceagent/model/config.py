@@ -1,7 +1,7 @@
 """Sizes of a Moshi-type decoder: one frozen description for the embedded model and for Moshi.
 
 Streams in order: text, predicted user text (optional), agent codebooks, user codebooks. A stream's
-delay is in steps. Not here: sampling settings (per call) and anything about sound.
+delay is in steps. A session's own sampling settings and anything about sound are not here.
 """
 
 from __future__ import annotations
@@ -181,6 +181,29 @@ class DecoderConfig:
     def token_steps(self) -> int:
         """Places in the token ring."""
         return max(self.delays) + 2 + ROLLBACK_STEPS
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SamplingDefaults:
+    """How a model's tokens are best chosen; temperature 0 takes the likeliest.
+
+    Attributes:
+        text_temperature: of the text stream.
+        text_top_k: candidates kept, 0 for all.
+        code_temperature: of the agent's codes.
+        code_top_k: candidates kept, 0 for all.
+    """
+
+    text_temperature: float = 0.0
+    text_top_k: int = 25
+    code_temperature: float = 0.0
+    code_top_k: int = 250
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        for field in dataclasses.fields(self):
+            if getattr(self, field.name) < 0:
+                raise ValueError(f"{field.name} must be >= 0, not {getattr(self, field.name)}")
 
 
 def decoder_config(values: Mapping[str, Any], origin: str) -> DecoderConfig:

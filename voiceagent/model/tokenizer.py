@@ -15,6 +15,10 @@ class Tokenizer(Protocol):
         """Text of one token as it is to be joined, or None for one that is not spoken."""
         ...
 
+    def encode(self, text: str) -> list[int]:
+        """Tokens of a text, for prompts."""
+        ...
+
 
 class WordTokenizer:
     """A list of words; names in angle brackets are special and never spoken, save <unk>."""
