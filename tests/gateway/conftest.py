@@ -80,8 +80,9 @@ class Microphone(AudioStreamTrack):
 class Caller:
     """A browser's place: offer, sound, data channel, and what came back."""
 
-    def __init__(self, url, sound=None):
+    def __init__(self, url, sound=None, **http):
         self.url = url
+        self.http = http  # token and certificate
         self.pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self.microphone = Microphone(np.zeros(0) if sound is None else sound)
         self.messages = []
@@ -123,12 +124,17 @@ class Caller:
         await self.pc.setLocalDescription(await self.pc.createOffer())
         return {"sdp": self.pc.localDescription.sdp, "type": "offer"}
 
-    async def call(self):
-        async with httpx.AsyncClient(base_url=self.url) as http:
-            response = await http.post("/api/offer", json=await self.offer_body())
+    async def negotiate(self, **fields):
+        async with httpx.AsyncClient(base_url=self.url, **self.http) as http:
+            body = {**await self.offer_body(), **fields}
+            response = await http.post("/api/offer", json=body)
         assert response.status_code == 200, response.text
         answer = response.json()
         await self.pc.setRemoteDescription(RTCSessionDescription(answer["sdp"], answer["type"]))
+        return answer
+
+    async def call(self):
+        answer = await self.negotiate()
         await until(lambda: self.pc.connectionState == "connected")
         await until(lambda: self.channel.readyState == "open")
         return answer["pc_id"]
@@ -151,12 +157,13 @@ async def until(condition, seconds=5):
 class Served:
     """A gateway that runs."""
 
-    def __init__(self, url, engine):
+    def __init__(self, url, engine, http):
         self.url = url
         self.engine = engine
+        self.http = http
 
     async def get(self, path):
-        async with httpx.AsyncClient(base_url=self.url) as http:
+        async with httpx.AsyncClient(base_url=self.url, **self.http) as http:
             return await http.get(path)
 
     async def num_free(self):
@@ -171,7 +178,7 @@ class Served:
 
 
 @contextlib.asynccontextmanager
-async def running(num_slots=2, **settings):
+async def running(num_slots=2, http=None, **settings):
     """A gateway with an echo engine, and a check that it leaves no task behind."""
     before = asyncio.all_tasks()
     engine = EngineProcess(EngineConfig(num_slots=num_slots), is_echo=True)
@@ -182,7 +189,9 @@ async def running(num_slots=2, **settings):
     )
     try:
         await asyncio.wait([server, port], return_when=asyncio.FIRST_COMPLETED)
-        yield Served(f"http://127.0.0.1:{await port if port.done() else await server}", engine)
+        scheme = "https" if config.has_tls else "http"
+        url = f"{scheme}://127.0.0.1:{await port if port.done() else await server}"
+        yield Served(url, engine, http or {})
     finally:
         stop.set()
         await server

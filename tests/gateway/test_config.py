@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 
 from voiceagent.errors import ConfigError
-from voiceagent.gateway.config import GatewayConfig
+from voiceagent.gateway.config import GatewayConfig, IceServer
 
 TOKEN = "0123456789abcdef"
 
@@ -22,6 +22,25 @@ def test_loopback_needs_neither_token_nor_tls(host):
 
 def test_no_stun_server_is_asked_by_default():
     assert GatewayConfig().ice_servers == ()
+
+
+def test_ice_server_may_carry_a_user_and_a_port():
+    assert IceServer.parse("turns:u:p%3A1@host:443?transport=tcp") == IceServer(
+        "turns:host:443?transport=tcp", "u", "p:1"
+    )
+
+
+@pytest.mark.parametrize("url", ["turn:host", "stun:u:p@host", "turn:user@host", "stun:", "host"])
+def test_ice_server_of_another_form_is_refused_and_told_the_right_one(url):
+    with pytest.raises(ValueError, match=r"turn:USER:PASSWORD@HOST"):
+        IceServer.parse(url)
+
+
+def test_password_of_an_ice_server_is_never_shown():
+    with pytest.raises(ValueError, match="host") as refused:
+        IceServer.parse("http:u:secret@host")
+    shown = f"{refused.value} {GatewayConfig(ice_servers=('turn:u:secret@host',))}"
+    assert "secret" not in shown
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "::", "voice.example"])

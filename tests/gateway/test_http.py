@@ -72,7 +72,26 @@ async def test_status_says_model_and_slots(site):
         "num_slots": 4,
         "num_free": 1,
         "auth_required": False,
+        "ice_servers": [],
     }
+
+
+async def test_ice_servers_are_told_to_those_who_have_the_token(tmp_path):
+    site = Site(tmp_path, token=TOKEN, ice_servers=("stun:a", "turn:me:p%40ss@b:3478"))
+    assert (await site.send("GET", "/api/status")).json()["ice_servers"] == []
+    known = await site.send("GET", "/api/status", headers={"authorization": f"Bearer {TOKEN}"})
+    assert known.json()["ice_servers"] == [
+        {"urls": "stun:a"},
+        {"urls": "turn:b:3478", "username": "me", "credential": "p@ss"},
+    ]
+
+
+async def test_metrics_want_the_token_and_health_does_not(tmp_path):
+    site = Site(tmp_path, token=TOKEN)
+    assert (await site.send("GET", "/healthz")).status_code == 200
+    assert (await site.send("GET", "/metrics")).status_code == 401
+    headers = {"authorization": f"Bearer {TOKEN}"}
+    assert (await site.send("GET", "/metrics", headers=headers)).status_code == 200
 
 
 async def test_health_follows_the_engine(site):
@@ -86,6 +105,7 @@ async def test_without_a_slot_an_offer_is_refused_and_told_when_to_come_back(sit
     assert response.status_code == 503
     assert response.json() == {
         "detail": "every slot is taken (1); try again soon",
+        "code": "at_capacity",
         "retry_after_s": 5.0,
     }
     assert response.headers["retry-after"] == "5"
@@ -94,7 +114,7 @@ async def test_without_a_slot_an_offer_is_refused_and_told_when_to_come_back(sit
 async def test_without_an_engine_an_offer_is_refused(site):
     site.engine.is_up = False
     response = await site.offer()
-    assert (response.status_code, "engine" in response.json()["detail"]) == (503, True)
+    assert (response.status_code, response.json()["code"]) == (503, "engine_unavailable")
 
 
 @pytest.mark.parametrize(
@@ -115,7 +135,7 @@ async def test_without_an_engine_an_offer_is_refused(site):
 )
 async def test_a_bad_offer_gets_one_clear_message_and_takes_no_slot(site, options, status):
     response = await site.send("POST", "/api/offer", **options)
-    assert (response.status_code, list(response.json())) == (status, ["detail"])
+    assert (response.status_code, list(response.json())) == (status, ["detail", "code"])
     assert site.engine.opened == 0
 
 

@@ -41,7 +41,7 @@ class EchoLink:
             self.port.deliver(SessionEnded(KEY, "the engine died"))
         reply = AgentFrame(
             *(KEY, self.steps, frame.complete_us, 10, " three", " what", 0.5, 0.5, 0.1, False),
-            frame.pcm,
+            *(False, 0, frame.pcm),
         )
         self.steps += 1
         self.port.deliver(reply)

@@ -9,6 +9,11 @@ from voiceagent.records.store import RecordStore
 from voiceagent.serving.ports import PortFrame
 
 
+def frame(step, pcm, is_filled=False, skipped_frames=0):
+    numbers = (0.9, 0.1, 0.2, is_filled, is_filled, skipped_frames, 9_000, 11_000)
+    return PortFrame(step, 80 * step, pcm, " hi", None, *numbers)
+
+
 class EchoPort:
     """Gives each whole frame back."""
 
@@ -26,7 +31,7 @@ class EchoPort:
     async def frames(self):
         for step in range(len(self.sound) // 1920):
             pcm = self.sound[1920 * step : 1920 * (step + 1)]
-            yield PortFrame(step, 80 * step, pcm, " hi", None, 0.9, 0.1, 0.2, False, 9_000, 11_000)
+            yield frame(step, pcm)
 
     async def close(self):
         self.is_closed = True
@@ -57,6 +62,35 @@ def test_recorded_port_hands_on_and_writes_what_passed(tmp_path):
     summary = RecordStore(tmp_path).summary(session_id)
     assert (summary.end_reason, summary.frames_lost, summary.words_said) == ("hung up", 4, 3)
     assert [f.user_dbfs for f in RecordStore(tmp_path).trace(session_id)] == [-20.0] * 3
+
+
+class StallingPort(EchoPort):
+    """Hears frame 0, then nothing for two frames, drops the two that came too late, goes on."""
+
+    async def frames(self):
+        for step in range(5):
+            yield frame(
+                step,
+                np.zeros(1920, np.float32),
+                is_filled=step in (1, 2),
+                skipped_frames=2 if step == 3 else 0,
+            )
+
+
+def test_record_of_a_stall_has_silence_where_the_engine_had_it(tmp_path):
+    port = recorded(StallingPort(), RecordsConfig(dir=tmp_path), "nano")
+    for level in (0.1, 0.2, 0.3, 0.01, 0.001):
+        port.push(np.full(1920, level, np.float32))
+    asyncio.run(converse_without_pushing(port))
+    (session_id,) = RecordStore(tmp_path).ids()
+    levels = [row.user_dbfs for row in RecordStore(tmp_path).trace(session_id)]
+    assert levels == [-20.0, -144.0, -144.0, -40.0, -60.0]
+
+
+async def converse_without_pushing(port):
+    async for _ in port.frames():
+        pass
+    await port.finish("hung up", 0)
 
 
 def test_recorded_port_without_a_place_to_write_is_the_bare_port(tmp_path, caplog):

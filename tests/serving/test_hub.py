@@ -137,6 +137,18 @@ def test_late_sound_is_replaced_by_silence_and_heard_after_it(hub, clock):
     assert (frame.step, frame.pcm[0]) == (1, 0.5)
 
 
+def test_burst_of_sound_after_a_stall_does_not_come_on_top_of_its_silence(hub, clock):
+    key = opened(hub)
+    for _ in range(20):
+        clock.advance_ms(20)
+        hub.turn()  # 400 ms without sound: silence at 160, 240, 320 and 400 ms
+    for number in range(1, 6):
+        say(hub, clock, key, number / 10)
+    [(_, frame)] = hub.turn()
+    assert (frame.step, frame.pcm[0], frame.skipped_frames) == (4, 0.5, 4)
+    assert (hub.status().frames, hub.status().late_frames) == (5, 4)
+
+
 def test_undelivered_message_is_counted_and_an_undelivered_opening_is_undone(hub):
     key = opened(hub)
     hub.undelivered(b"a", Pong())

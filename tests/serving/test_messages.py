@@ -40,7 +40,7 @@ MESSAGES = [
     Ping(),
     Pong(),
     GetStatus(9),
-    StatusReport(9, EngineStatus("nano", *range(16))),
+    StatusReport(9, EngineStatus("nano", *range(17))),
 ]
 TAG_OF_CLOSE, TAG_OF_PING, TAG_OF_OPEN, TAG_OF_USER_FRAME = 5, 7, 0, 3
 
@@ -61,7 +61,9 @@ def test_decode_is_the_inverse_of_encode(message):
 
 def test_frames_carry_their_samples_bit_for_bit():
     user = decode(encode(UserFrame(KEY, 123, PCM)))
-    agent = decode(encode(AgentFrame(KEY, 1, 2, 3, " four", None, 0.1, 0.2, 0.3, True, PCM)))
+    agent = decode(
+        encode(AgentFrame(KEY, 1, 2, 3, " four", None, 0.1, 0.2, 0.3, True, False, 2, PCM))
+    )
     assert (user.key, user.complete_us, agent.said, agent.heard) == (KEY, 123, " four", None)
     assert (user.pcm == PCM).all()
     assert (agent.pcm == PCM).all()

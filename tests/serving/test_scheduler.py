@@ -74,6 +74,55 @@ def test_pause_of_the_engine_is_not_paid_back_in_silence(scheduler, clock):
     assert scheduler.starved() == [0]
 
 
+def stall(scheduler, clock, silences):
+    scheduler.open(0)
+    clock.advance_ms(80)
+    for _ in range(silences):
+        clock.advance_ms(80)
+        assert scheduler.starved() == [0]
+        scheduler.stepped(0)
+
+
+def burst(scheduler, clock, frames, gap_ms=1):
+    surplus = []
+    for _ in range(frames):
+        clock.advance_ms(gap_ms)
+        surplus.append(scheduler.complete(0, clock.now_us()))
+    return surplus
+
+
+def test_burst_after_silence_is_surplus_by_as_many_frames_as_silence_was_fed(scheduler, clock):
+    stall(scheduler, clock, silences=2)
+    assert burst(scheduler, clock, 5) == [False, True, True, False, False]
+    assert (len(scheduler.ready()), scheduler.late_frames) == (1, 2)
+
+
+def test_surplus_frames_are_the_oldest(scheduler, clock):
+    stall(scheduler, clock, silences=2)
+    burst(scheduler, clock, 3)
+    assert scheduler.stepped(0) == clock.now_us()
+
+
+def test_frames_that_come_in_a_burst_without_a_stall_are_all_heard(scheduler, clock):
+    stall(scheduler, clock, silences=0)
+    assert not any(burst(scheduler, clock, 3))
+
+
+def test_sound_at_a_conversation_s_pace_after_silence_is_never_surplus(scheduler, clock):
+    stall(scheduler, clock, silences=5)
+    for _ in range(10):
+        assert burst(scheduler, clock, 1, gap_ms=80) == [False]
+        scheduler.stepped(0)
+
+
+def test_burst_long_after_a_muted_track_is_heard(scheduler, clock):
+    stall(scheduler, clock, silences=5)
+    for _ in range(5):
+        burst(scheduler, clock, 1, gap_ms=80)
+        scheduler.stepped(0)
+    assert not any(burst(scheduler, clock, 2))
+
+
 def test_full_queue_forgets_the_oldest_frame_as_the_samples_do(scheduler, clock):
     scheduler.open(0)
     for _ in range(4):

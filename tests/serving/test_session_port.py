@@ -34,7 +34,9 @@ def port(link, clock):
 
 def answer(step, complete_us=0):
     pcm = np.zeros(1920, np.float32)
-    return AgentFrame(KEY, step, complete_us, 5_000, " yes", None, 0.5, 0.25, 1.0, False, pcm)
+    return AgentFrame(
+        *(KEY, step, complete_us, 5_000, " yes", None, 0.5, 0.25, 1.0), False, False, 0, pcm
+    )
 
 
 def read(port):

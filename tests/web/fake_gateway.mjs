@@ -26,7 +26,7 @@ export const HEADERS = {
 export class FakeGateway {
   requests = []
   /** What `POST /api/offer` does: (body) => {status, json}. */
-  onOffer = async () => ({ status: 503, json: { detail: 'at capacity', retry_after_s: 20 } })
+  onOffer = async () => ({ status: 503, json: { detail: 'full', code: 'at_capacity', retry_after_s: 20 } })
   onPatch = async () => undefined
   status = { model: 'nano', num_slots: 4, num_free: 3, auth_required: false }
 

@@ -256,7 +256,7 @@ for (const [name, setUp, title] of [
 }
 
 for (const [name, status, json, title, advice] of [
-  ['at-capacity', 503, { detail: 'at capacity', retry_after_s: 20 }, 'All places are taken', 'about 20 seconds'],
+  ['at-capacity', 503, { detail: 'full', code: 'at_capacity', retry_after_s: 20 }, 'All places are taken', 'about 20 seconds'],
   ['unauthorized', 401, { detail: 'no token' }, 'asks for a key', '#token='],
   ['too-big', 413, { detail: 'body over 64 KiB' }, 'refused', 'over 64 KiB'],
   ['bad-offer', 400, { detail: 'no audio line' }, 'refused', 'no audio line'],

@@ -47,7 +47,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--tls", choices=("self-signed",), help="make a certificate for this run instead"
     )
     parser.add_argument(
-        "--ice-server", action="append", metavar="URL", help="a STUN or TURN server; repeatable"
+        "--ice-server",
+        action="append",
+        metavar="URL",
+        help="stun:HOST[:PORT] or turn:USER:PASSWORD@HOST[:PORT], for this server and the page; "
+        "repeatable",
     )
     parser.add_argument(
         "--udp-ports", metavar="FIRST-LAST", help="ports of the media, for a firewall"

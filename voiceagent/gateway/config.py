@@ -4,12 +4,46 @@ from __future__ import annotations
 
 import dataclasses
 import ipaddress
+import re
 from pathlib import Path
+from typing import Self
+from urllib.parse import unquote
 
 from voiceagent.errors import ConfigError
 
 MIN_TOKEN_CHARS = 16
-ICE_SCHEMES = ("stun:", "stuns:", "turn:", "turns:")
+_ICE_URL = re.compile(
+    r"(?P<scheme>stuns?|turns?):(?:(?P<user>[^:@]+):(?P<password>[^@]+)@)?(?P<rest>[^@/]+)"
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class IceServer:
+    """A STUN or TURN server, as browsers and aiortc take it."""
+
+    urls: str
+    username: str | None = None
+    credential: str | None = dataclasses.field(default=None, repr=False)
+
+    @classmethod
+    def parse(cls, url: str) -> Self:
+        """Read "stun:HOST[:PORT]" or "turn:USER:PASSWORD@HOST[:PORT][?transport=tcp]".
+
+        Raises:
+            ValueError: another form, or a TURN server without its user.
+        """
+        match = _ICE_URL.fullmatch(url)
+        is_turn = url.startswith("turn")
+        if not match or is_turn != (match["user"] is not None):
+            # the url is not shown whole: it may hold a password
+            raise ValueError(
+                "ice_servers are stun:HOST[:PORT] or turn:USER:PASSWORD@HOST[:PORT], "
+                f"not {url.rpartition('@')[2]!r}"
+            )
+        urls = f"{match['scheme']}:{match['rest']}"
+        if not is_turn:
+            return cls(urls)
+        return cls(urls, unquote(match["user"]), unquote(match["password"]))
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +57,8 @@ class GatewayConfig:
         tls_cert: PEM file with the certificate chain.
         tls_key: PEM file with its key.
         allowed_origins: pages of other origins that may call, as "https://host:port".
-        ice_servers: STUN and TURN urls; none by default, nothing outside is asked.
+        ice_servers: STUN and TURN servers (`IceServer.parse`), for this gateway and for the page;
+            none by default, nothing outside is asked.
         udp_ports: first and last port of the media, for a firewall; None for any.
         media_addresses: addresses that the media listens on; empty for all of the machine.
         max_offers_per_minute: new sessions of one client address.
@@ -38,7 +73,7 @@ class GatewayConfig:
     tls_cert: Path | None = None
     tls_key: Path | None = None
     allowed_origins: tuple[str, ...] = ()
-    ice_servers: tuple[str, ...] = ()
+    ice_servers: tuple[str, ...] = dataclasses.field(default=(), repr=False)
     udp_ports: tuple[int, int] | None = None
     media_addresses: tuple[str, ...] = ()
     max_offers_per_minute: int = 60
@@ -102,8 +137,7 @@ class GatewayConfig:
 
     def _check_media(self) -> None:
         for url in self.ice_servers:
-            if not url.startswith(ICE_SCHEMES):
-                raise ValueError(f"ice_servers are {', '.join(ICE_SCHEMES)} urls, not {url!r}")
+            IceServer.parse(url)
         for address in self.media_addresses:
             ipaddress.ip_address(address)
         if self.udp_ports is not None:

@@ -1,11 +1,12 @@
 """The HTTP shell: offers and answers, status, health, metrics and the page.
 
 Each request is checked from the outside in: origin, token, rate, type and size of the body, its
-JSON, the SDP, and only then a slot. Every error is JSON: `{detail, retry_after_s?}`.
+JSON, the SDP, and only then a slot. Every error is JSON: `{detail, code, retry_after_s?}`.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -20,7 +21,7 @@ from starlette.exceptions import HTTPException
 from voiceagent.clock import Clock
 from voiceagent.errors import EngineUnavailable
 from voiceagent.gateway.admission import RateLimiter, has_token, is_local_name, is_same_origin
-from voiceagent.gateway.config import GatewayConfig
+from voiceagent.gateway.config import GatewayConfig, IceServer
 from voiceagent.gateway.offer import MAX_BODY_BYTES, OfferRefused, read_candidates, read_offer
 from voiceagent.gateway.peers import ENGINE_RETRY_S, Peers
 from voiceagent.serving.ports import EngineStatus, PortClient
@@ -56,7 +57,8 @@ class Api:
         self._admit(request)
         wait_s = self._limiter.admit(request.client.host if request.client else "")
         if wait_s:
-            raise OfferRefused(429, "too many new sessions from this address", wait_s)
+            detail = "too many new sessions from this address"
+            raise OfferRefused(429, detail, wait_s, code="rate_limited")
         return JSONResponse(await self._peers.answer(read_offer(await _json(request))))
 
     async def candidates(self, request: Request) -> Response:
@@ -70,13 +72,15 @@ class Api:
         """GET /api/status: what the page must know before it calls."""
         status = await self._engine_status()
         if status is None:
-            raise OfferRefused(503, "the engine does not answer", ENGINE_RETRY_S)
+            detail = "the engine does not answer"
+            raise OfferRefused(503, detail, ENGINE_RETRY_S, code=EngineUnavailable.code)
         return JSONResponse(
             {
                 "model": status.model,
                 "num_slots": status.num_slots,
                 "num_free": status.num_free,
                 "auth_required": self._config.token is not None,
+                "ice_servers": self._ice_servers() if self._knows_token(request) else [],
             }
         )
 
@@ -88,6 +92,7 @@ class Api:
 
     async def metrics(self, request: Request) -> Response:
         """GET /metrics, for Prometheus."""
+        self._check_token(request)
         self._peers.metrics.engine = await self._engine_status()
         return Response(generate_latest(self._registry), media_type=CONTENT_TYPE_LATEST)
 
@@ -98,8 +103,20 @@ class Api:
             raise OfferRefused(403, "pages of another origin may not call")
         if self._config.is_loopback and not is_local_name(host):
             raise OfferRefused(403, "this server answers only to localhost")
-        if not has_token(headers.get("authorization"), self._config.token):
-            raise OfferRefused(401, "send the token as Authorization: Bearer")
+        self._check_token(request)
+
+    def _check_token(self, request: Request) -> None:
+        if not self._knows_token(request):
+            detail = "send the token as Authorization: Bearer"
+            raise OfferRefused(401, detail, code="unauthorized")
+
+    def _knows_token(self, request: Request) -> bool:
+        return has_token(request.headers.get("authorization"), self._config.token)
+
+    def _ice_servers(self) -> list[dict[str, str]]:
+        """As the page's RTCPeerConnection takes them."""
+        servers = [dataclasses.asdict(IceServer.parse(url)) for url in self._config.ice_servers]
+        return [{k: v for k, v in server.items() if v is not None} for server in servers]
 
     async def _engine_status(self) -> EngineStatus | None:
         try:
@@ -131,11 +148,11 @@ def build_app(
     @app.exception_handler(OfferRefused)
     async def refuse(request: Request, error: OfferRefused) -> Response:
         peers.metrics.count_refusal(error.status)
-        return _error(error.status, error.detail, error.retry_after_s)
+        return _error(error.status, error.detail, error.code, error.retry_after_s)
 
     @app.exception_handler(HTTPException)
     async def say(request: Request, error: HTTPException) -> Response:
-        return _error(error.status_code, str(error.detail))
+        return _error(error.status_code, str(error.detail), "http")
 
     @app.middleware("http")
     async def add_headers(
@@ -150,8 +167,8 @@ def build_app(
     return app
 
 
-def _error(status: int, detail: str, retry_after_s: float | None = None) -> Response:
-    content: dict[str, str | float] = {"detail": detail}
+def _error(status: int, detail: str, code: str, retry_after_s: float | None = None) -> Response:
+    content: dict[str, str | float] = {"detail": detail, "code": code}
     headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
     if retry_after_s is not None:
         content["retry_after_s"] = round(retry_after_s, 1)

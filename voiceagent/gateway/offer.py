@@ -29,12 +29,21 @@ class OfferRefused(VoiceAgentError):
         status: HTTP status.
         detail: what was wrong, for the caller.
         retry_after_s: when to try again, where that can help.
+        code: what a program can tell refusals of one status by.
     """
 
     code = "offer_refused"
 
-    def __init__(self, status: int, detail: str, retry_after_s: float | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        retry_after_s: float | None = None,
+        *,
+        code: str = "offer_refused",
+    ) -> None:
         super().__init__(detail)
+        self.code = code
         self.status = status
         self.detail = detail
         self.retry_after_s = retry_after_s

@@ -15,7 +15,7 @@ from aiortc.sdp import candidate_from_sdp
 
 from voiceagent.clock import Clock
 from voiceagent.errors import AtCapacity, EngineUnavailable
-from voiceagent.gateway.config import GatewayConfig
+from voiceagent.gateway.config import GatewayConfig, IceServer
 from voiceagent.gateway.connection import Peer
 from voiceagent.gateway.metrics import GatewayMetrics
 from voiceagent.gateway.offer import Candidate, Offer, OfferRefused
@@ -67,7 +67,8 @@ class Peers:
             return await self._renegotiate(offer.pc_id, offer.sdp)
         bare = await self._open()
         port: SessionPort | RecordedPort = bare
-        connection = PeerConnection(self._clock, self._config.ice_servers)
+        servers = map(IceServer.parse, self._config.ice_servers)
+        connection = PeerConnection(self._clock, servers)
         try:
             await self._initialize(connection, offer.sdp)
             answer: dict[str, str] = connection.get_answer()  # type: ignore[no-untyped-call]
@@ -111,17 +112,16 @@ class Peers:
 
     async def _open(self) -> SessionPort:
         if self._is_closed:
-            raise OfferRefused(503, "the server stops", ENGINE_RETRY_S)
+            raise OfferRefused(503, "the server stops", ENGINE_RETRY_S, code="stopping")
         try:
             return await self._engine.open()
         except AtCapacity as error:
             detail = f"every slot is taken ({error.num_slots}); try again soon"
-            raise OfferRefused(503, detail, error.retry_after_s) from error
+            raise OfferRefused(503, detail, error.retry_after_s, code=error.code) from error
         except EngineUnavailable as error:
             _log.error("no session: %s", error)
-            raise OfferRefused(
-                503, "the engine does not answer; it is being restarted", ENGINE_RETRY_S
-            ) from error
+            detail = "the engine does not answer; it is being restarted"
+            raise OfferRefused(503, detail, ENGINE_RETRY_S, code=error.code) from error
 
     async def _initialize(self, connection: PeerConnection, sdp: str) -> None:
         try:

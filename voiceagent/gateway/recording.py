@@ -85,9 +85,10 @@ class RecordedPort:
             _log.error("the record of session %s is lost: %s", self._recorder.folder.name, error)
 
     def _record(self, frame: PortFrame) -> None:
-        """The sound that waits longest belongs to this frame, give or take a packet."""
-        user = self._pending[:FRAME_SAMPLES]
-        self._pending = self._pending[FRAME_SAMPLES:]
+        """The sound that waits longest belongs to this frame, unless the engine had none."""
+        self._pending = self._pending[frame.skipped_frames * FRAME_SAMPLES :]
+        count = 0 if frame.is_filled else FRAME_SAMPLES
+        user, self._pending = self._pending[:count], self._pending[count:]
         stereo = np.zeros((FRAME_SAMPLES, 2), np.float32)
         stereo[: len(user), 0] = user
         stereo[:, 1] = frame.pcm

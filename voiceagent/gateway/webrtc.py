@@ -9,7 +9,8 @@ neither aiortc's jitter buffer nor Pipecat's output queue. Whose slot it is, and
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Iterable
 
 import numpy as np
 from aiortc import RTCDataChannel, RTCIceServer, RTCRtpTransceiver, RTCSessionDescription
@@ -28,6 +29,7 @@ from voiceagent.audio.framing import PACKET_MS, SAMPLE_RATE_HZ, Samples
 from voiceagent.audio.opus import from_int16, to_int16
 from voiceagent.clock import Clock
 from voiceagent.gateway import rtvi
+from voiceagent.gateway.config import IceServer
 from voiceagent.gateway.inbound import InboundAudio, attach
 from voiceagent.gateway.offer import OfferRefused
 from voiceagent.gateway.track import PlayoutTrack
@@ -44,7 +46,7 @@ class PeerConnection(SmallWebRTCConnection):
     def __init__(
         self,
         clock: Clock,
-        ice_servers: tuple[str, ...] = (),
+        ice_servers: Iterable[IceServer] = (),
         on_goodbye: Callable[[str], None] = lambda reason: None,
     ) -> None:
         self.messages = rtvi.ClientMessages(clock)
@@ -62,7 +64,7 @@ class PeerConnection(SmallWebRTCConnection):
         self.on_goodbye = on_goodbye
         self.seen_us = clock.now_us()
         self._clock = clock
-        super().__init__([RTCIceServer(urls=url) for url in ice_servers])
+        super().__init__([RTCIceServer(**dataclasses.asdict(server)) for server in ice_servers])
 
     def send(self, message: rtvi.Message) -> None:
         """Send a message over the data channel; kept until it is open, dropped if nobody reads."""

@@ -75,4 +75,6 @@ class EchoEngine:
             p_epad=0.0,
             entropy=0.0,
             is_gated=item.is_gated,
+            is_filled=item.is_filled,
+            skipped_frames=session.take_skipped(),
         )

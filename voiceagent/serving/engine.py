@@ -130,6 +130,8 @@ class Engine:
             p_epad=output.p_epad,
             entropy=output.entropy,
             is_gated=item.is_gated,
+            is_filled=item.is_filled,
+            skipped_frames=session.take_skipped(),
         )
 
 

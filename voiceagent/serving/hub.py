@@ -163,6 +163,7 @@ class Hub:
             step_p99_us=times.p99_us,
             missed_deadlines=self._scheduler.missed_deadlines,
             silent_frames=self._scheduler.silent_frames,
+            late_frames=self._scheduler.late_frames,
             **counters,
         )
 
@@ -223,7 +224,8 @@ class Hub:
             self._send(client, SessionEnded(message.key, "the engine does not know this session"))
             return
         seat.session.push(message.pcm)
-        self._scheduler.complete(message.key.slot, message.complete_us)
+        if self._scheduler.complete(message.key.slot, message.complete_us):
+            seat.session.drop_oldest()
 
     def _close(self, client: bytes, key: SessionKey) -> None:
         if seat := self._find(client, key):
@@ -257,6 +259,8 @@ class Hub:
             p_epad=frame.p_epad,
             entropy=frame.entropy,
             is_gated=frame.is_gated,
+            is_filled=frame.is_filled,
+            skipped_frames=frame.skipped_frames,
             pcm=frame.pcm,
         )
         self._send(seat.client, answer)

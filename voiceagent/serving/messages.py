@@ -110,6 +110,8 @@ class AgentFrame:
     p_epad: float
     entropy: float
     is_gated: bool
+    is_filled: bool
+    skipped_frames: int
     pcm: Samples
 
 
@@ -160,6 +162,7 @@ class EngineStatus:
         step_p99_us: 99th percentile.
         missed_deadlines: frames answered more than 80 ms after they were complete.
         silent_frames: fed to sessions whose sound was late.
+        late_frames: of users, dropped because silence had taken their place.
         dropped_in_frames: of users, dropped because too many waited.
         dropped_out_messages: to gateways that did not read.
         stale_messages: for sessions that are over.
@@ -179,6 +182,7 @@ class EngineStatus:
     step_p99_us: int
     missed_deadlines: int
     silent_frames: int
+    late_frames: int
     dropped_in_frames: int
     dropped_out_messages: int
     stale_messages: int

@@ -3,8 +3,9 @@
 Work-conserving: a slot is ready as soon as its 80 ms frame is complete, and nobody waits for a late
 one; there is no global beat. A frame's deadline is its completion + 80 ms; missing it is a counter.
 A slot that gets no complete frame for 160 ms is owed a frame of silence, and another one every
-80 ms until its sound is back, so that the conversation's clock goes on. Not here: samples, sessions
-and the step itself (`hub`).
+80 ms until its sound is back, so that the conversation's clock goes on. Sound that then comes in a
+burst has had its time already: as many frames of it are surplus as silence was fed. Not here:
+samples, sessions and the step itself (`hub`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,10 @@ FRAME_US = FRAME_MS * 1000
 DEADLINE_US = FRAME_US
 #: Without a complete frame for this long, a slot is owed silence.
 SILENCE_AFTER_US = 2 * FRAME_US
+#: Frames that complete sooner after each other than this are a burst, not a conversation's pace.
+BURST_WITHIN_US = FRAME_US // 2
+#: Frames at a conversation's pace after which no burst is to be expected any more: 320 ms.
+CALM_FRAMES = 4
 
 
 class _SlotTimes:
@@ -28,6 +33,10 @@ class _SlotTimes:
         # drops its oldest when full, as the session's queue of samples does
         self.waiting = deque[int](maxlen=max_queued_frames)
         self.last_complete_us = now_us
+        self.last_heard_us = now_us
+        # silence fed whose sound may still come, and frames since the last burst
+        self.replaced_frames = 0
+        self.calm_frames = 0
 
 
 class Scheduler:
@@ -45,6 +54,8 @@ class Scheduler:
         self.missed_deadlines = 0
         #: Frames of silence that were owed.
         self.silent_frames = 0
+        #: Frames that came after silence had taken their place.
+        self.late_frames = 0
 
     def open(self, slot: int) -> None:
         """Begin a slot's clock."""
@@ -54,16 +65,34 @@ class Scheduler:
         """Forget a slot."""
         del self._slots[slot]
 
-    def complete(self, slot: int, complete_us: int) -> None:
+    def complete(self, slot: int, complete_us: int) -> bool:
         """Note that a slot's frame was complete at this time.
 
         A time in the future, or before the slot's previous frame, is another clock's: it is taken
         as the nearest possible one.
+
+        Returns:
+            Whether the slot's oldest waiting frame is surplus: it is off the books, and whoever
+            keeps its samples must drop them.
         """
         times = self._slots[slot]
         complete_us = min(max(complete_us, times.last_complete_us), self._clock.now_us())
         times.waiting.append(complete_us)
         times.last_complete_us = complete_us
+        if not self._is_surplus(times, complete_us):
+            return False
+        times.waiting.popleft()
+        times.replaced_frames -= 1
+        self.late_frames += 1
+        return True
+
+    def _is_surplus(self, times: _SlotTimes, complete_us: int) -> bool:
+        is_burst = complete_us - times.last_heard_us < BURST_WITHIN_US
+        times.last_heard_us = complete_us
+        times.calm_frames = 0 if is_burst else times.calm_frames + 1
+        if times.calm_frames > CALM_FRAMES:
+            times.replaced_frames = 0  # that sound was lost, or never made: a muted track
+        return is_burst and times.replaced_frames > 0
 
     def starved(self) -> list[int]:
         """Slots that are owed one frame of silence now; it counts as complete."""
@@ -74,6 +103,7 @@ class Scheduler:
             if times.waiting or late_us < 0:
                 continue
             times.waiting.append(now_us)
+            times.replaced_frames += 1
             # keeps the 80 ms beat, but never pays back a pause of the engine itself in a burst
             beat_us = times.last_complete_us + FRAME_US
             times.last_complete_us = beat_us if late_us < FRAME_US else now_us - FRAME_US

@@ -20,6 +20,7 @@ class StepInput:
     slot: int
     pcm: Samples  # float32 [1920]
     is_gated: bool
+    is_filled: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -38,6 +39,8 @@ class SessionFrame:
         p_epad: probability that a word starts at the next step.
         entropy: of the text stream, nats.
         is_gated: whether the model was given silence instead of the user's sound.
+        is_filled: whether that was because no sound had come.
+        skipped_frames: of the user, waiting since the last step and heard by none.
     """
 
     session: Session
@@ -51,6 +54,8 @@ class SessionFrame:
     p_epad: float
     entropy: float
     is_gated: bool
+    is_filled: bool
+    skipped_frames: int
 
     @property
     def time_ms(self) -> int:
@@ -73,7 +78,10 @@ class Session:
         #: Input frames replaced by silence because a sample was not finite.
         self.bad_frames = 0
         self._gate_below_dbfs = config.gate_below_dbfs
+        #: Input frames that came after silence had taken their place.
+        self.late_frames = 0
         self._silent_frames = 0
+        self._told_skipped_frames = 0
         self._input = FrameAssembler(config.max_queued_frames)
 
     @property
@@ -101,11 +109,22 @@ class Session:
         """Bring one whole frame of silence ahead of a frame that is not complete yet."""
         self._silent_frames += 1
 
+    def drop_oldest(self) -> None:
+        """Forget the oldest waiting frame: silence has taken its place."""
+        self._input.pop()
+        self.late_frames += 1
+
+    def take_skipped(self) -> int:
+        """Frames dropped since this was last asked."""
+        skipped = self.dropped_frames + self.late_frames
+        news, self._told_skipped_frames = skipped - self._told_skipped_frames, skipped
+        return news
+
     def next_input(self) -> StepInput:
         """Take the oldest waiting frame for the step, silenced if it is not finite."""
         if self._silent_frames:
             self._silent_frames -= 1
-            return StepInput(self.handle.index, np.zeros(FRAME_SAMPLES, np.float32), True)
+            return StepInput(self.handle.index, np.zeros(FRAME_SAMPLES, np.float32), True, True)
         pcm = self._input.pop()
         level_dbfs = rms_dbfs(pcm)
         if not np.isfinite(level_dbfs):

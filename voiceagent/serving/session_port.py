@@ -37,6 +37,8 @@ class PortFrame:
         p_epad: probability that a word starts at the next step.
         entropy: of the text stream, nats.
         is_gated: whether the model was given silence instead of the user's sound.
+        is_filled: whether that was because no sound had come.
+        skipped_frames: pushed since the last frame and never heard, because they came too late.
         step_us: how long the step of the whole batch took.
         lag_us: from the user's frame being complete in `push` to this frame being here; for a
             frame of silence fed in place of a late one, from when it was fed.
@@ -51,6 +53,8 @@ class PortFrame:
     p_epad: float
     entropy: float
     is_gated: bool
+    is_filled: bool
+    skipped_frames: int
     step_us: int
     lag_us: int
 
@@ -160,6 +164,8 @@ class SessionPort:
             p_epad=message.p_epad,
             entropy=message.entropy,
             is_gated=message.is_gated,
+            is_filled=message.is_filled,
+            skipped_frames=message.skipped_frames,
             step_us=message.step_us,
             lag_us=self._clock.now_us() - message.complete_us,
         )

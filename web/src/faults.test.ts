@@ -41,11 +41,11 @@ test('a browser with everything has no fault', () => {
 })
 
 test.each([
-  ['every slot is taken (2); try again soon', 'at-capacity'],
-  ['at capacity', 'at-capacity'],
-  ['the engine does not answer; it is being restarted', 'not-ready'],
-])('status 503, %s: %s', (detail, kind) => {
-  expect(refusalFault(503, { detail, retryAfterS: 2 })).toEqual({ kind, retryAfterS: 2 })
+  ['at_capacity', 'at-capacity'],
+  ['engine_unavailable', 'not-ready'],
+  ['stopping', 'not-ready'],
+])('status 503, %s: %s', (code, kind) => {
+  expect(refusalFault(503, { detail: '', code, retryAfterS: 2 })).toEqual({ kind, retryAfterS: 2 })
 })
 
 test.each([
@@ -56,7 +56,7 @@ test.each([
   [413, 'refused'],
   [500, 'unreachable'],
 ])('status %i is %s', (status, kind) => {
-  expect(refusalFault(status, { detail: '', retryAfterS: null }).kind).toBe(kind)
+  expect(refusalFault(status, { detail: '', code: '', retryAfterS: null }).kind).toBe(kind)
 })
 
 test.each([

@@ -1,6 +1,8 @@
 // Everything that can keep two voices apart, and what a person can do about it: one kind, one text.
 // Pure; the page shows it, `VoiceClient` decides which.
 
+import type { Refusal } from './protocol'
+
 export type FaultKind =
   | 'not-allowed'
   | 'not-found'
@@ -167,11 +169,10 @@ export function environmentFault(environment: {
 /** Names a refusal of the gateway. */
 export function refusalFault(
   status: number,
-  { detail, retryAfterS }: { detail: string; retryAfterS: number | null },
+  { detail, code, retryAfterS }: Refusal,
 ): Fault {
   const wait = retryAfterS ? { retryAfterS } : {}
-  // two causes share the status; only the wording tells a full house from an engine that restarts
-  if (status === 503) return { kind: /slot|capacity/.test(detail) ? 'at-capacity' : 'not-ready', ...wait }
+  if (status === 503) return { kind: code === 'at_capacity' ? 'at-capacity' : 'not-ready', ...wait }
   if (status === 429) return { kind: 'too-many-tries', ...wait }
   if (status === 401) return { kind: 'unauthorized' }
   if (status >= 500) return { kind: 'unreachable', detail: detail || `status ${status}` }

@@ -28,7 +28,7 @@ test('without a key there is no header', async () => {
 })
 
 test('a refusal becomes its fault', async () => {
-  const full = reply(503, { detail: 'at capacity', retry_after_s: 7 })
+  const full = reply(503, { detail: 'full', code: 'at_capacity', retry_after_s: 7 })
   expect(await faultOf(gateway(full).offer(OFFER))).toEqual({ kind: 'at-capacity', retryAfterS: 7 })
 })
 

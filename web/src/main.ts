@@ -9,8 +9,8 @@ const devices = navigator.mediaDevices as MediaDevices | undefined
 const browser: Browser = {
   isSecureContext,
   openMicrophone: devices?.getUserMedia ? (wish) => devices.getUserMedia(wish) : null,
-  // no STUN: the gateway's own address is enough, and nothing leaves for a third party
-  createPeer: 'RTCPeerConnection' in window ? () => new RTCPeerConnection({ iceServers: [] }) : null,
+  createPeer:
+    'RTCPeerConnection' in window ? (iceServers) => new RTCPeerConnection({ iceServers }) : null,
 }
 
 const token = tokenFrom(location.hash)

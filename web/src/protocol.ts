@@ -17,6 +17,8 @@ export interface GatewayStatus {
   numSlots: number
   numFree: number
   authRequired: boolean
+  /** For the connection; empty where none is needed, or where the key is missing. */
+  iceServers: RTCIceServer[]
 }
 
 /** Body of `POST /api/offer`. */
@@ -58,7 +60,20 @@ export function parseStatus(body: unknown): GatewayStatus | null {
   if (!isObject(body)) return null
   const { model, num_slots, num_free, auth_required } = body
   if (typeof model !== 'string' || !finite(num_slots) || !finite(num_free)) return null
-  return { model, numSlots: num_slots, numFree: num_free, authRequired: auth_required === true }
+  return {
+    model,
+    numSlots: num_slots,
+    numFree: num_free,
+    authRequired: auth_required === true,
+    iceServers: Array.isArray(body.ice_servers) ? body.ice_servers.flatMap(parseIceServer) : [],
+  }
+}
+
+function parseIceServer(value: unknown): RTCIceServer[] {
+  if (!isObject(value) || typeof value.urls !== 'string') return []
+  const { urls, username, credential } = value
+  if (typeof username !== 'string' || typeof credential !== 'string') return [{ urls }]
+  return [{ urls, username, credential }]
 }
 
 export function parseAnswer(body: unknown): Answer | null {
@@ -67,11 +82,19 @@ export function parseAnswer(body: unknown): Answer | null {
   return { sdp: body.sdp, pcId: body.pc_id }
 }
 
-/** `{detail, retry_after_s}` of a refusal; `detail` may be a text or FastAPI's list of faults. */
-export function parseRefusal(body: unknown): { detail: string; retryAfterS: number | null } {
+export interface Refusal {
+  detail: string
+  /** Tells refusals of one status apart. */
+  code: string
+  retryAfterS: number | null
+}
+
+/** `{detail, code, retry_after_s}` of a refusal; a proxy in between may send something else. */
+export function parseRefusal(body: unknown): Refusal {
   const json = isObject(body) ? body : {}
   return {
     detail: typeof json.detail === 'string' ? json.detail : '',
+    code: typeof json.code === 'string' ? json.code : '',
     retryAfterS: finite(json.retry_after_s) ? json.retry_after_s : null,
   }
 }

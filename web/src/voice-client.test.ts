@@ -13,11 +13,13 @@ function setUp() {
     streams.push(new FakeStream())
     return streams.at(-1) as unknown as MediaStream
   })
-  const createPeer = () => {
+  const createPeer = (_iceServers: RTCIceServer[]) => {
     peers.push(new FakePeer())
     return peers.at(-1) as unknown as RTCPeerConnection
   }
   const gateway = new Gateway(vi.fn())
+  const status = { model: 'nano', numSlots: 1, numFree: 1, authRequired: false, iceServers: [] }
+  vi.spyOn(gateway, 'status').mockResolvedValue(status)
   const offer = vi.spyOn(gateway, 'offer').mockResolvedValue({ sdp: 'answer-sdp', pcId: 'pc-1' })
   const addCandidates = vi.spyOn(gateway, 'addCandidates').mockResolvedValue()
   const phases: string[] = []
@@ -30,9 +32,9 @@ function setUp() {
     onAgentStream: vi.fn(),
     onNotice: (fault: Fault) => void notices.push(fault),
   }
-  const browser = { isSecureContext: true, openMicrophone, createPeer }
+  const browser = { isSecureContext: true, openMicrophone, createPeer: vi.fn(createPeer) }
   const client = new VoiceClient(browser, gateway, events)
-  return { client, browser, openMicrophone, peers, streams, offer, addCandidates, phases, notices, events }
+  return { client, gateway, browser, openMicrophone, peers, streams, offer, addCandidates, phases, notices, events }
 }
 
 type World = ReturnType<typeof setUp>
@@ -100,6 +102,20 @@ test('candidates wait for the id of the connection and go together', async () =>
   answer({ sdp: 'answer-sdp', pcId: 'pc-1' })
   await talking
   expect(world.addCandidates.mock.calls.map(([id, all]) => [id, all.length])).toEqual([['pc-1', 2]])
+})
+
+test('the connection asks the servers that the gateway names', async () => {
+  const iceServers = [{ urls: 'turn:b', username: 'u', credential: 'p' }]
+  const status = { model: 'nano', numSlots: 1, numFree: 1, authRequired: true, iceServers }
+  vi.spyOn(world.gateway, 'status').mockResolvedValue(status)
+  await live(world)
+  expect(world.browser.createPeer).toHaveBeenCalledWith(iceServers)
+})
+
+test('a gateway that tells no servers is asked all the same', async () => {
+  vi.spyOn(world.gateway, 'status').mockRejectedValue(new GatewayError({ kind: 'unreachable' }))
+  await live(world)
+  expect(world.browser.createPeer).toHaveBeenCalledWith([])
 })
 
 test('a denied microphone is a fault and makes no offer', async () => {

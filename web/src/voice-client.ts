@@ -16,7 +16,7 @@ export const LOST_AFTER_MS = 6_000
 export interface Browser {
   isSecureContext: boolean
   openMicrophone: ((constraints: MediaStreamConstraints) => Promise<MediaStream>) | null
-  createPeer: (() => RTCPeerConnection) | null
+  createPeer: ((iceServers: RTCIceServer[]) => RTCPeerConnection) | null
 }
 
 export interface MicrophoneChoice {
@@ -136,7 +136,9 @@ export class VoiceClient {
   }
 
   private async connect(stream: MediaStream, generation: number): Promise<void> {
-    const link = new PeerLink(this.browser.createPeer!(), this.gateway, {
+    const iceServers = await this.iceServers()
+    if (this.isPast(generation)) return
+    const link = new PeerLink(this.browser.createPeer!(iceServers), this.gateway, {
       onState: (state) => this.onLinkState(state),
       onMessage: (event) => this.onMessage(event),
       onAgentStream: (agent) => this.events.onAgentStream(agent),
@@ -151,6 +153,12 @@ export class VoiceClient {
       const isRefusal = error instanceof GatewayError
       this.fail(isRefusal ? error.fault : { kind: 'refused', detail: String(error) })
     }
+  }
+
+  /** None by default: the gateway's own address is enough, and nothing leaves for a third party. */
+  private async iceServers(): Promise<RTCIceServer[]> {
+    const status = await this.gateway.status().catch(() => null) // its offer will say what is wrong
+    return status?.iceServers ?? []
   }
 
   private onLinkState(state: LinkState): void {
