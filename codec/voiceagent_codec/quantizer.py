@@ -1,4 +1,4 @@
-"""Vector quantisers of the nano codec: plain residual, and Mimi's split of meaning and sound.
+"""Vector quantisers: plain residual, and Mimi's split of meaning and sound.
 
 Inference only; the search itself is `voiceagent_kernels.reference.rvq`.
 """
@@ -17,11 +17,13 @@ class ResidualQuantizer(nn.Module):
 
     def __init__(self, codebooks: int, cardinality: int, width: int) -> None:
         super().__init__()
-        self.register_buffer("codebooks", torch.randn(codebooks, cardinality, width) * 0.3)
+        centroids = torch.empty(codebooks, cardinality, width).uniform_(-0.5, 0.5)
+        self.register_buffer("codebooks", centroids)
 
     def encode(self, latents: Tensor) -> Tensor:
-        """f32 [..., D] -> i64 [..., K]."""
-        return rvq_encode(latents, self.codebooks, half_square_norms(self.codebooks))
+        """[..., D] -> i64 [..., K]; the search is in the codebooks' dtype."""
+        wide = latents.to(self.codebooks.dtype)
+        return rvq_encode(wide, self.codebooks, half_square_norms(self.codebooks))
 
     def decode(self, codes: Tensor) -> Tensor:
         """i64 [..., K] -> f32 [..., D]."""
@@ -35,17 +37,19 @@ class SplitQuantizer(nn.Module):
     their outputs are summed. Source: Defossez et al. 2024 (Moshi), arXiv 2410.00037, section 3.3.
     """
 
-    def __init__(self, codebooks: int, cardinality: int, width: int, latent: int) -> None:
+    def __init__(
+        self, codebooks: int, cardinality: int, width: int, latent: int, *, bias: bool = True
+    ) -> None:
         super().__init__()
-        self.semantic_in = nn.Linear(latent, width)
-        self.semantic_out = nn.Linear(width, latent)
-        self.acoustic_in = nn.Linear(latent, width)
-        self.acoustic_out = nn.Linear(width, latent)
+        self.semantic_in = nn.Linear(latent, width, bias=bias)
+        self.semantic_out = nn.Linear(width, latent, bias=bias)
+        self.acoustic_in = nn.Linear(latent, width, bias=bias)
+        self.acoustic_out = nn.Linear(width, latent, bias=bias)
         self.semantic = ResidualQuantizer(1, cardinality, width)
         self.acoustic = ResidualQuantizer(codebooks - 1, cardinality, width)
 
     def encode(self, latents: Tensor) -> Tensor:
-        """f32 [B, T, latent] -> i64 [B, T, K]."""
+        """[B, T, latent] -> i64 [B, T, K]."""
         return torch.cat(
             (
                 self.semantic.encode(self.semantic_in(latents)),
@@ -55,6 +59,7 @@ class SplitQuantizer(nn.Module):
         )
 
     def decode(self, codes: Tensor) -> Tensor:
-        """i64 [B, T, K] -> f32 [B, T, latent]."""
-        semantic = self.semantic_out(self.semantic.decode(codes[..., :1]))
-        return semantic + self.acoustic_out(self.acoustic.decode(codes[..., 1:]))
+        """i64 [B, T, K] -> [B, T, latent]."""
+        dtype = self.semantic_out.weight.dtype
+        semantic = self.semantic_out(self.semantic.decode(codes[..., :1]).to(dtype))
+        return semantic + self.acoustic_out(self.acoustic.decode(codes[..., 1:]).to(dtype))

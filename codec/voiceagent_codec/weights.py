@@ -7,8 +7,10 @@ formats are refused: opening one runs whatever code it holds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -64,17 +66,35 @@ def load_into(
     Raises:
         WeightsError: a tensor is missing, unknown or of another shape; nothing was loaded.
     """
-    expected = module.state_dict()
-    for name, value in expected.items():
-        if name not in tensors:
-            raise WeightsError(str(path), f"missing; expected {list(value.shape)}", name)
-        if tensors[name].shape != value.shape:
-            have, want = list(tensors[name].shape), list(value.shape)
-            raise WeightsError(str(path), f"has shape {have}, expected {want}", name)
-    for name in tensors:
-        if name not in expected and not name.startswith(unused_prefixes or ("\0",)):
-            raise WeightsError(str(path), "is no part of this model", name)
+    expected = {name: value.shape for name, value in module.state_dict().items()}
+    found = {name: value.shape for name, value in tensors.items()}
+    check_shapes(path, expected, found, lambda name: name.startswith(unused_prefixes or ("\0",)))
     module.load_state_dict({name: tensors[name] for name in expected})
+
+
+def check_shapes(
+    path: Path,
+    expected: Mapping[str, Sequence[int]],
+    found: Mapping[str, Sequence[int]],
+    is_unused: Callable[[str], bool] = lambda name: False,
+) -> None:
+    """Raise WeightsError unless a checkpoint holds what is expected, no more and no less.
+
+    Args:
+        path: named in errors.
+        expected: shapes by name.
+        found: the checkpoint's.
+        is_unused: names that may be there without a use.
+    """
+    for name, shape in expected.items():
+        if name not in found:
+            raise WeightsError(str(path), f"missing; expected {list(shape)}", name)
+        have, want = list(found[name]), list(shape)
+        if have != want:
+            raise WeightsError(str(path), f"has shape {have}, expected {want}", name)
+    for name in found:
+        if name not in expected and not is_unused(name):
+            raise WeightsError(str(path), "is no part of this model", name)
 
 
 def save_checkpoint(
@@ -108,7 +128,20 @@ def quantize_rows(value: Tensor) -> tuple[Tensor, Tensor]:
     return torch.round(value.float() / scale[..., None]).to(torch.int8), scale
 
 
-def _read(path: Path, kind: str) -> dict[str, Tensor]:
+@contextlib.contextmanager
+def open_safetensors(path: Path, device: torch.device | str = "cpu") -> Iterator[Any]:
+    """Open a checkpoint of anybody's; nothing is read before it is asked for.
+
+    Args:
+        path: a safetensors file.
+        device: where its tensors shall come to lie.
+
+    Yields:
+        The handle of `safetensors.safe_open`: `keys`, `get_slice`, `get_tensor`.
+
+    Raises:
+        WeightsError: the file is missing, a folder, truncated, or of a pickled format.
+    """
     if path.suffix in PICKLE_SUFFIXES:
         raise WeightsError(
             str(path), "pickled checkpoints can run code and are refused; convert to safetensors"
@@ -116,9 +149,8 @@ def _read(path: Path, kind: str) -> dict[str, Tensor]:
     try:
         if path.is_dir():
             raise IsADirectoryError(path)
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
+        with safe_open(path, framework="pt", device=str(device)) as file:
+            yield file
     except FileNotFoundError as error:
         raise WeightsError(str(path), "no such file") from error
     except IsADirectoryError as error:
@@ -127,6 +159,12 @@ def _read(path: Path, kind: str) -> dict[str, Tensor]:
         raise WeightsError(
             str(path), f"not a whole safetensors file ({error}); copy or download it again"
         ) from error
+
+
+def _read(path: Path, kind: str) -> dict[str, Tensor]:
+    with open_safetensors(path) as file:
+        metadata = file.metadata() or {}
+        tensors = {name: file.get_tensor(name) for name in file.keys()}
     if metadata.get("kind") != kind:
         found = metadata.get("kind") or _foreign(tensors)
         raise WeightsError(str(path), f"holds {found}, expected {kind}")
