@@ -90,7 +90,7 @@ def test_talk_refuses_to_overwrite_its_recording(capsys, tmp_path):
 def test_talk_with_an_unknown_model_says_what_to_give(capsys, tmp_path):
     code, _, err = run(capsys, QUESTION, tmp_path / "a.wav", "--model", tmp_path / "none")
     assert code == 2
-    assert "--model takes 'nano' or a folder" in err
+    assert "--model takes 'nano', a hub id, or a folder" in err
 
 
 def test_talk_with_a_damaged_checkpoint_names_the_file(capsys, tmp_path, nano):

@@ -27,6 +27,7 @@ def test_session_options_out_of_range_name_the_field(change):
         SessionOptions(**change)
 
 
-def test_session_options_are_greedy_until_a_temperature_is_set():
-    assert SessionOptions().is_greedy
-    assert not SessionOptions(code_temperature=0.5).is_greedy
+@pytest.mark.parametrize("device", ["gpu", "cuda:", "", "cuda:1,2"])
+def test_device_of_another_name_is_refused(device):
+    with pytest.raises(ValueError, match="device must be auto"):
+        EngineConfig(device=device)

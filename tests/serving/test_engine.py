@@ -87,7 +87,7 @@ def test_load_by_name_gives_one_slot_of_the_embedded_model():
 
 
 def test_open_session_that_fails_gives_its_slot_back(engine, monkeypatch):
-    def fail(slot, options):
+    def fail(slot, sampling, seed):
         raise RuntimeError
 
     monkeypatch.setattr(engine._batch, "begin", fail)

@@ -119,6 +119,7 @@ def test_user_frames_that_wait_too_long_are_dropped_oldest_first_and_counted(hub
     key = opened(hub)
     for number in range(30):
         say(hub, clock, key, number / 100)
+    assert hub.status().queued_frames == 25
     [(_, frame)] = hub.turn()
     assert frame.pcm[0] == np.float32(0.05)
     assert hub.status().dropped_in_frames == 5

@@ -40,7 +40,7 @@ MESSAGES = [
     Ping(),
     Pong(),
     GetStatus(9),
-    StatusReport(9, EngineStatus("nano", *range(17))),
+    StatusReport(9, EngineStatus("nano", *range(18))),
 ]
 TAG_OF_CLOSE, TAG_OF_PING, TAG_OF_OPEN, TAG_OF_USER_FRAME = 5, 7, 0, 3
 

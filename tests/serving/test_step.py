@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from voiceagent.serving.config import SessionOptions
+from voiceagent.model.config import SamplingDefaults
 from voiceagent.serving.step import BatchStep, StepInput, bucket
 
 
@@ -40,7 +40,7 @@ def test_gated_slot_gives_the_model_encoded_silence_whatever_is_heard(batch, fra
 @pytest.mark.slow
 def test_begin_makes_a_used_slot_new(batch, frames):
     first = [batch.run([StepInput(2, frame, False)])[0][0] for frame in frames]
-    batch.begin(2, SessionOptions())
+    batch.begin(2, SamplingDefaults(), 0)
     again = [batch.run([StepInput(2, frame, False)])[0][0] for frame in frames]
     assert [a.user_codes for a in first] == [b.user_codes for b in again]
     assert all((a.pcm == b.pcm).all() for a, b in zip(first, again, strict=True))
@@ -49,8 +49,8 @@ def test_begin_makes_a_used_slot_new(batch, frames):
 @pytest.mark.slow
 def test_sampled_slot_follows_its_seed_and_leaves_a_greedy_neighbour_alone(batch, frames):
     def play(seed):
-        batch.begin(0, SessionOptions(code_temperature=2.0, seed=seed))
-        batch.begin(1, SessionOptions())
+        batch.begin(0, SamplingDefaults(code_temperature=2.0), seed)
+        batch.begin(1, SamplingDefaults(), 0)
         steps = [
             batch.run([StepInput(slot, frame, False) for slot in (0, 1)])[0] for frame in frames
         ]
@@ -88,12 +88,10 @@ def test_state_of_the_embedded_model_stays_below_4_mib_a_slot(batch):
 
 
 def test_begin_writes_every_sampling_setting_of_its_slot_and_of_no_other(batch):
-    batch.begin(
-        1,
-        SessionOptions(
-            text_temperature=0.5, text_top_k=3, code_temperature=0.75, code_top_k=7, seed=11
-        ),
+    sampling = SamplingDefaults(
+        text_temperature=0.5, text_top_k=3, code_temperature=0.75, code_top_k=7
     )
+    batch.begin(1, sampling, seed=11)
     rows = [tensor.tolist() for tensor, _ in batch.state.sampling.tensors()]
     assert rows == [[0, value, 0, 0] for value in (0.5, 3, 0.75, 7, 11)]
 

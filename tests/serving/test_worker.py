@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,7 +19,14 @@ from voiceagent.serving.messages import (
     decode,
     encode,
 )
-from voiceagent.serving.worker import check_private, load_engine, parse_arguments, to_arguments
+from voiceagent.serving.metrics import StepForecast
+from voiceagent.serving.worker import (
+    check_forecast,
+    check_private,
+    load_engine,
+    parse_arguments,
+    to_arguments,
+)
 
 
 class RawGateway:
@@ -110,8 +118,22 @@ def test_message_beyond_64_kib_cuts_off_only_its_sender(echo_address, gateway):
 
 
 def test_parse_arguments_is_the_inverse_of_to_arguments():
-    engine = EngineConfig(num_slots=3, gate_below_dbfs=-55, max_queued_frames=7, retry_after_s=2)
-    config = WorkerConfig(address="tcp://127.0.0.1:*", model="a b", is_echo=True, engine=engine)
+    engine = EngineConfig(
+        num_slots=3,
+        gate_below_dbfs=-55,
+        max_queued_frames=7,
+        retry_after_s=2,
+        device="cuda:1",
+        allow_slow=True,
+    )
+    config = WorkerConfig(
+        address="tcp://127.0.0.1:*",
+        model="a b",
+        is_echo=True,
+        adapter=Path("an adapter"),
+        engine=engine,
+        is_restart=True,
+    )
     assert parse_arguments(to_arguments(config)) == (config, False)
     assert parse_arguments([*to_arguments(config), "--supervised"])[1]
 
@@ -141,8 +163,39 @@ def test_socket_in_a_missing_folder_is_refused(tmp_path):
 
 @pytest.mark.slow
 def test_embedded_model_is_loaded_warm_with_all_slots_free_and_nothing_counted():
-    engine = load_engine(WorkerConfig(address="tcp://127.0.0.1:*"))
+    engine, forecast = load_engine(WorkerConfig(address="tcp://127.0.0.1:*"))
     assert (engine.num_free, engine.metrics.steps) == (1, 0)
+    assert (forecast.device, forecast.num_slots) == ("cpu", 1)
+    assert 0 < forecast.floor_us < forecast.p50_us <= forecast.p99_us
+
+
+@pytest.mark.slow
+def test_restarted_engine_is_warm_and_not_measured_again():
+    engine, forecast = load_engine(WorkerConfig(address="tcp://127.0.0.1:*", is_restart=True))
+    assert (engine.num_free, engine.metrics.steps, forecast) == (1, 0, None)
+
+
+class SlowEngine:
+    """Steps of 50 ms a conversation."""
+
+    def __init__(self, num_slots):
+        self.num_slots = num_slots
+
+    def forecast(self):
+        return StepForecast("cpu", self.num_slots, 1000, 50_000 * self.num_slots, 10)
+
+    def most_in_time(self):
+        return 1 if self.num_slots > 1 else 0
+
+
+def test_engine_whose_steps_will_take_too_long_is_refused_with_the_number():
+    with pytest.raises(ConfigError, match=r"4 full .* 200 ms .*80 ms; --slots 1 would do.*--allow"):
+        check_forecast(SlowEngine(4), EngineConfig())
+
+
+def test_engine_whose_steps_take_too_long_starts_where_that_is_allowed():
+    found = check_forecast(SlowEngine(4), EngineConfig(allow_slow=True))
+    assert not found.is_in_time
 
 
 def run_worker(*flags):

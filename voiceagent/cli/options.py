@@ -10,12 +10,21 @@ from voiceagent.errors import ConfigError
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
-    """--model and --threads."""
+    """--model, --adapter, --device and --threads."""
     parser.add_argument(
         "--model",
         default="nano",
         metavar="NAME",
         help="'nano', the model in this package, or a model folder (default: nano)",
+    )
+    parser.add_argument(
+        "--adapter", type=Path, metavar="DIR", help="a LoRA or DoRA adapter to merge into the model"
+    )
+    parser.add_argument(
+        "--device",
+        default="auto",
+        metavar="NAME",
+        help="auto, cpu, cuda or cuda:N (default: auto, CUDA if there)",
     )
     parser.add_argument(
         "--threads",

@@ -9,7 +9,9 @@ import os
 import signal
 from pathlib import Path
 
+from voiceagent.audio.framing import FRAME_MS
 from voiceagent.errors import ConfigError
+from voiceagent.serving.metrics import StepForecast
 from voiceagent.settings import Settings, load_settings
 
 PAGE = Path(__file__).parent.parent / "_web" / "index.html"
@@ -37,7 +39,19 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("--config", type=Path, metavar="FILE", help="a TOML file with settings")
     parser.add_argument("--model", metavar="NAME", help="'nano' or a model folder (default: nano)")
+    parser.add_argument(
+        "--adapter", type=Path, metavar="DIR", help="a LoRA or DoRA adapter to merge into the model"
+    )
+    parser.add_argument(
+        "--device", metavar="NAME", help="auto, cpu, cuda or cuda:N (default: auto, CUDA if there)"
+    )
     parser.add_argument("--slots", type=int, metavar="N", help="conversations at once (default: 4)")
+    parser.add_argument(
+        "--allow-slow",
+        action="store_true",
+        default=None,
+        help="start although steps will take longer than 80 ms; it will stutter",
+    )
     parser.add_argument("--host", metavar="ADDRESS", help="to listen on (default: 127.0.0.1)")
     parser.add_argument("--port", type=int, metavar="N", help="to listen on (default: 8080)")
     parser.add_argument("--token", help="what callers must send; at least 16 characters")
@@ -80,7 +94,7 @@ def run(options: argparse.Namespace) -> int:
             f"'serve' needs {error.name}; run 'make setup' or pip install 'voiceagent[serve]'"
         ) from error
     settings = settings_of(options)
-    asyncio.run(_serve(settings))
+    asyncio.run(_serve(settings, options.adapter))
     return 0
 
 
@@ -100,6 +114,8 @@ def settings_of(options: argparse.Namespace) -> Settings:
     flags = {
         "model": options.model,
         "engine.num_slots": options.slots,
+        "engine.device": options.device,
+        "engine.allow_slow": options.allow_slow,
         "gateway.host": options.host,
         "gateway.port": options.port,
         "gateway.token": options.token,
@@ -122,7 +138,7 @@ def _port_range(text: str | None) -> tuple[int, int] | None:
     return int(first), int(last)
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings, adapter: Path | None) -> None:
     from voiceagent.gateway.server import serve
     from voiceagent.serving.supervisor import EngineProcess
 
@@ -131,23 +147,29 @@ async def _serve(settings: Settings) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     print(f"starting the engine with model '{settings.model}' ...", flush=True)
-    engine = EngineProcess(settings.engine, model=settings.model)
+    engine = EngineProcess(settings.engine, model=settings.model, adapter=adapter)
     await serve(
         settings.gateway,
         engine,
         records=settings.records,
-        on_ready=lambda port: _greet(settings, port),
+        on_ready=lambda port: _greet(settings, port, engine.forecast),
         stop=stop,
     )
 
 
-def _greet(settings: Settings, port: int) -> None:
+def _greet(settings: Settings, port: int, forecast: StepForecast | None) -> None:
     gateway = settings.gateway
     url = gateway.url.rpartition(":")[0] + f":{port}/"
     if gateway.token:
         url += "#token=YOUR_TOKEN"
     print(f"talk at   {url}")
     print(f"model     {settings.model}, up to {settings.engine.num_slots} conversations at once")
+    if forecast:
+        print(
+            f"step      {forecast.p50_us / 1000:.0f} ms, p99 {forecast.p99_us / 1000:.0f} ms of "
+            f"{FRAME_MS} on {forecast.device}, when all {forecast.num_slots} are long; reading "
+            f"memory alone takes {forecast.floor_us / 1000:.0f} ms"
+        )
     sound = "with sound" if settings.records.with_audio else "without sound"
     print(f"records   {settings.records.dir} ({sound})")
     if not PAGE.is_file():

@@ -19,7 +19,7 @@ from voiceagent.audio.framing import FRAME_MS, FRAME_SAMPLES, SAMPLE_RATE_HZ, Sa
 from voiceagent.audio.wav import Recording, read_wav, write_wav
 from voiceagent.cli.options import add_model_arguments, bounded_float, check_output
 from voiceagent.errors import ConfigError
-from voiceagent.serving.config import SessionOptions
+from voiceagent.serving.config import EngineConfig, SessionOptions
 from voiceagent.serving.metrics import StepMetrics
 
 if TYPE_CHECKING:
@@ -79,9 +79,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--temperature",
         type=bounded_float(0, 5),
-        default=0.0,
         metavar="T",
-        help="of text and voice; 0 takes the likeliest (default: 0)",
+        help="of text and voice; 0 takes the likeliest (default: the model's own; nano's is 0)",
     )
     parser.add_argument("--seed", type=int, default=0, help="repeats a drawn answer (default: 0)")
     parser.add_argument("--json", action="store_true", help="print one JSON document instead")
@@ -122,7 +121,7 @@ def load_engine(options: argparse.Namespace) -> Engine:
     from voiceagent.serving.engine import Engine, use_threads
 
     use_threads(options.threads)
-    return Engine.load(options.model)
+    return Engine.load(options.model, EngineConfig(device=options.device), adapter=options.adapter)
 
 
 def transcript_lines(heard: Sequence[SaidWord], said: Sequence[SaidWord]) -> list[str]:
@@ -161,9 +160,11 @@ def _with_silence(pcm: Samples, seconds: float) -> Samples:
 def _print_times(metrics: StepMetrics) -> None:
     times = metrics.step_times()
     p50_ms, p95_ms = times.p50_us / 1000, times.p95_us / 1000
+    factor = FRAME_MS / p50_ms
+    pace = f"{factor:.1f} times faster" if factor >= 1 else f"{1 / factor:.1f} times slower"
     print(
         f"{metrics.steps} frames of {FRAME_MS} ms took {p50_ms:.1f} ms each (median; "
-        f"p95 {p95_ms:.1f}): {FRAME_MS / p50_ms:.1f} times faster than real time"
+        f"p95 {p95_ms:.1f}): {pace} than real time"
     )
 
 

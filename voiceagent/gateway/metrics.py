@@ -104,7 +104,7 @@ class GatewayMetrics(Collector):
 
 
 def _engine_metrics(status: EngineStatus) -> Iterator[Metric]:
-    gauges = {"num_slots", "num_free", "step_p50_us", "step_p99_us"}
+    gauges = {"num_slots", "num_free", "step_p50_us", "step_p99_us", "queued_frames"}
     for field in dataclasses.fields(status):
         value = getattr(status, field.name)
         if field.name in gauges:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from pathlib import Path
 
 from voiceagent_codec.fields import check_fields
 
 #: The longest path that a Unix socket may have, less the byte that ends it.
 MAX_IPC_PATH_BYTES = 106
+_DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
 _ADDRESS = re.compile(r"ipc://(?P<path>/.+)|tcp://127\.0\.0\.1:(\d{1,5}|\*)")
 
 
@@ -21,12 +23,16 @@ class EngineConfig:
         gate_below_dbfs: frames quieter than this reach the model as encoded silence.
         max_queued_frames: complete input frames a session may have waiting; older ones are dropped.
         retry_after_s: what a caller is told when every slot is taken.
+        device: "cpu", "cuda", "cuda:N", or "auto": CUDA where there is one.
+        allow_slow: start although the steps of full conversations will take too long.
     """
 
     num_slots: int = 1
     gate_below_dbfs: float = -70.0
     max_queued_frames: int = 25
     retry_after_s: float = 5.0
+    device: str = "auto"
+    allow_slow: bool = False
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -38,6 +44,8 @@ class EngineConfig:
             raise ValueError(f"retry_after_s must be at least 0, not {self.retry_after_s}")
         if not self.gate_below_dbfs <= 0:
             raise ValueError(f"gate_below_dbfs must be at most 0, not {self.gate_below_dbfs}")
+        if not _DEVICE.fullmatch(self.device):
+            raise ValueError(f"device must be auto, cpu, cuda or cuda:N, not {self.device!r}")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,13 +56,17 @@ class WorkerConfig:
         address: "ipc:///absolute/path" in a folder of the user's own, or "tcp://127.0.0.1:PORT".
         model: "nano" or a model folder.
         is_echo: give every session its own sound back instead; no model is loaded.
-        engine: slots and queues.
+        adapter: a folder with a LoRA or DoRA adapter for the model.
+        engine: slots, queues and device.
+        is_restart: another process of this config has been measured already.
     """
 
     address: str
     model: str = "nano"
     is_echo: bool = False
+    adapter: Path | None = None
     engine: EngineConfig = dataclasses.field(default_factory=EngineConfig)
+    is_restart: bool = False
 
     def __post_init__(self) -> None:
         match = _ADDRESS.fullmatch(self.address)
@@ -73,7 +85,7 @@ class WorkerConfig:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class SessionOptions:
-    """How one session's tokens are chosen; temperature 0 takes the likeliest.
+    """How one session's tokens are chosen; temperature 0 takes the likeliest, None the model's own.
 
     Attributes:
         text_temperature: of the text stream.
@@ -83,24 +95,21 @@ class SessionOptions:
         seed: makes a sampled session repeatable.
     """
 
-    text_temperature: float = 0.0
-    text_top_k: int = 25
-    code_temperature: float = 0.0
-    code_top_k: int = 250
+    text_temperature: float | None = None
+    text_top_k: int | None = None
+    code_temperature: float | None = None
+    code_top_k: int | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
         check_fields(self)
         for field in ("text_temperature", "code_temperature"):
-            if not 0 <= getattr(self, field) <= 5:
-                raise ValueError(f"{field} must be 0 to 5, not {getattr(self, field)}")
+            value = getattr(self, field)
+            if value is not None and not 0 <= value <= 5:
+                raise ValueError(f"{field} must be 0 to 5, not {value}")
         for field in ("text_top_k", "code_top_k"):
-            if not 0 <= getattr(self, field) < 2**31:
-                raise ValueError(f"{field} must be 0 to 2^31 - 1, not {getattr(self, field)}")
+            value = getattr(self, field)
+            if value is not None and not 0 <= value < 2**31:
+                raise ValueError(f"{field} must be 0 to 2^31 - 1, not {value}")
         if not 0 <= self.seed < 2**63:
             raise ValueError(f"seed must be 0 to 2^63 - 1, not {self.seed}")
-
-    @property
-    def is_greedy(self) -> bool:
-        """Whether nothing is drawn at random."""
-        return self.text_temperature == 0 and self.code_temperature == 0

@@ -6,6 +6,7 @@ whose frame is complete and waits for nobody. Not here: sockets, processes, real
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,14 @@ import torch
 from voiceagent_codec.base import Codec
 
 from voiceagent.clock import Clock, MonotonicClock
-from voiceagent.errors import AtCapacity
+from voiceagent.errors import AtCapacity, ConfigError
 from voiceagent.model.checkpoint import open_model
+from voiceagent.model.config import SamplingDefaults
 from voiceagent.model.decoder import Decoder
 from voiceagent.model.tokenizer import Tokenizer
 from voiceagent.serving.config import EngineConfig, SessionOptions
-from voiceagent.serving.metrics import StepMetrics
+from voiceagent.serving.forecast import forecast, most_in_time
+from voiceagent.serving.metrics import StepForecast, StepMetrics
 from voiceagent.serving.session import Session, SessionFrame, StepInput
 from voiceagent.serving.slots import SlotTable
 from voiceagent.serving.step import BatchStep, SlotOutput
@@ -34,30 +37,46 @@ class Engine:
         tokenizer: Tokenizer,
         config: EngineConfig,
         clock: Clock | None = None,
+        sampling: SamplingDefaults | None = None,
     ) -> None:
+        """An engine of weights that are loaded; it runs where they are."""
         self.config = config
         self.metrics = StepMetrics()
         self._tokenizer = tokenizer
         self._clock = clock or MonotonicClock()
+        self._sampling = sampling or SamplingDefaults()
         self._slots = SlotTable(config.num_slots)
         self._batch = BatchStep(codec, decoder, config.num_slots)
         self._sessions: dict[int, Session] = {}
 
     @classmethod
-    def load(cls, model: str | Path = "nano", config: EngineConfig | None = None) -> Engine:
+    def load(
+        cls,
+        model: str | Path = "nano",
+        config: EngineConfig | None = None,
+        *,
+        adapter: Path | None = None,
+    ) -> Engine:
         """An engine with a model's weights.
 
         Args:
-            model: "nano" or a model folder.
+            model: "nano", a model folder or a hub id.
             config: settings; one slot by default.
+            adapter: a folder with a LoRA or DoRA adapter, merged into the weights.
 
         Raises:
             ConfigError: the folder or its config cannot be used.
             WeightsError: the weights do not fit.
         """
+        config = config or EngineConfig()
+        device = find_device(config.device)
         folder = open_model(model)
         return cls(
-            folder.load_codec(), folder.load_decoder(), folder.tokenizer(), config or EngineConfig()
+            folder.load_codec(device),
+            folder.load_decoder(device, adapter=adapter),
+            folder.tokenizer(),
+            config,
+            sampling=folder.sampling,
         )
 
     @property
@@ -68,6 +87,15 @@ class Engine:
     def state_bytes(self) -> int:
         """Memory that all slots' states take."""
         return self._batch.state.num_bytes()
+
+    def forecast(self) -> StepForecast:
+        """Measure the step of full conversations; see `forecast.forecast`. Before any session."""
+        assert not self._sessions, "it would overwrite their states"
+        return forecast(self._batch, self._clock)
+
+    def most_in_time(self) -> int:
+        """How many full conversations are held in time, fewer than there are slots."""
+        return most_in_time(self._batch, self._clock)
 
     def open_session(self, options: SessionOptions | None = None) -> Session:
         """Start a conversation in a fresh slot.
@@ -80,7 +108,9 @@ class Engine:
             raise AtCapacity(self.config.num_slots, self.config.retry_after_s)
         session = Session(handle, options or SessionOptions(), self.config)
         try:
-            self._batch.begin(handle.index, session.options)
+            self._batch.begin(
+                handle.index, self._sampling_of(session.options), session.options.seed
+            )
         except BaseException:
             self._slots.release(handle)
             raise
@@ -114,6 +144,14 @@ class Engine:
             for session, item, output in zip(stepping, inputs, outputs, strict=True)
         ]
 
+    def _sampling_of(self, options: SessionOptions) -> SamplingDefaults:
+        """What a session asks for, the model's own where it asks for nothing."""
+        names = [field.name for field in dataclasses.fields(SamplingDefaults)]
+        wishes = {name: getattr(options, name) for name in names}
+        return dataclasses.replace(
+            self._sampling, **{k: v for k, v in wishes.items() if v is not None}
+        )
+
     def _frame(self, session: Session, item: StepInput, output: SlotOutput) -> SessionFrame:
         step = session.steps
         session.steps += 1
@@ -133,6 +171,23 @@ class Engine:
             is_filled=item.is_filled,
             skipped_frames=session.take_skipped(),
         )
+
+
+def find_device(name: str) -> torch.device:
+    """The device of this name; "auto" is CUDA where there is one.
+
+    Raises:
+        ConfigError: this machine or this PyTorch has no such device.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(name)
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ConfigError(
+            f"device {name}: this machine shows {torch.cuda.device_count()} CUDA devices to "
+            "PyTorch; take --device cpu, or see what nvidia-smi says"
+        )
+    return device
 
 
 def use_threads(count: int) -> None:

@@ -161,6 +161,9 @@ class Hub:
             frames=metrics.frames,
             step_p50_us=times.p50_us,
             step_p99_us=times.p99_us,
+            queued_frames=max(
+                (seat.session.ready_frames for seat in self._seats.values()), default=0
+            ),
             missed_deadlines=self._scheduler.missed_deadlines,
             silent_frames=self._scheduler.silent_frames,
             late_frames=self._scheduler.late_frames,

@@ -160,6 +160,7 @@ class EngineStatus:
         frames: of single sessions.
         step_p50_us: median time of a recent step.
         step_p99_us: 99th percentile.
+        queued_frames: of users, complete and waiting now; the most of any session.
         missed_deadlines: frames answered more than 80 ms after they were complete.
         silent_frames: fed to sessions whose sound was late.
         late_frames: of users, dropped because silence had taken their place.
@@ -180,6 +181,7 @@ class EngineStatus:
     frames: int
     step_p50_us: int
     step_p99_us: int
+    queued_frames: int
     missed_deadlines: int
     silent_frames: int
     late_frames: int

@@ -7,6 +7,8 @@ from collections import deque
 
 import numpy as np
 
+from voiceagent.audio.framing import FRAME_MS
+
 WINDOW_STEPS = 4096
 
 
@@ -18,6 +20,31 @@ class StepTimes:
     p50_us: int
     p95_us: int
     p99_us: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StepForecast:
+    """What a step takes when the windows of all conversations are full.
+
+    Attributes:
+        device: where it runs.
+        num_slots: conversations in the step.
+        p50_us: median.
+        p99_us: 99th percentile.
+        floor_us: what reading weights and states once takes at the speed of this memory: no step
+            of these numbers is shorter.
+    """
+
+    device: str
+    num_slots: int
+    p50_us: int
+    p99_us: int
+    floor_us: int
+
+    @property
+    def is_in_time(self) -> bool:
+        """Whether such steps keep up with the conversations."""
+        return self.p99_us < FRAME_MS * 1000
 
 
 class StepMetrics:

@@ -1,6 +1,7 @@
 """The one 80 ms step: hear, decide, speak, for every slot whose frame is complete.
 
-Inputs are written into arrays allocated once; the states live here too. The batch is the smallest
+Inputs are written into arrays allocated once, on the host, and go to the device in one piece each;
+the states live here too, on the device of the weights. The batch is the smallest
 bucket (a power of two) that covers the highest slot in use, as a view on the same storage. Not
 here: who owns a slot, and when to step (`engine`).
 """
@@ -17,9 +18,9 @@ from voiceagent_codec.base import Codec
 from voiceagent_codec.streaming import SlotState
 
 from voiceagent.audio.framing import Samples
+from voiceagent.model.config import SamplingDefaults
 from voiceagent.model.decoder import Decoder, DecoderState, StepOutput
 from voiceagent.model.sampling import Sampling
-from voiceagent.serving.config import SessionOptions
 from voiceagent.serving.session import StepInput
 
 
@@ -52,6 +53,21 @@ def bucket(num_slots: int, highest_slot: int) -> int:
     return min(num_slots, 1 << highest_slot.bit_length())
 
 
+class _HostArray:
+    """A device tensor and where the host writes it; one tensor where both are the CPU."""
+
+    def __init__(self, *shape: int, dtype: torch.dtype, device: torch.device) -> None:
+        is_cpu = device.type == "cpu"
+        self.host = torch.zeros(shape, dtype=dtype, pin_memory=not is_cpu)
+        self._device = self.host if is_cpu else torch.zeros(shape, dtype=dtype, device=device)
+
+    def upload(self, rows: int) -> Tensor:
+        """The first rows on the device, as the host has written them."""
+        if self._device is not self.host:
+            self._device[:rows].copy_(self.host[:rows], non_blocking=True)
+        return self._device[:rows]
+
+
 class BatchStep:
     """See the module's docstring. Next: `begin` when a slot gets a session, then `run`."""
 
@@ -59,29 +75,37 @@ class BatchStep:
         self.codec = codec
         self.decoder = decoder
         self.num_slots = num_slots
-        spec = codec.spec
+        weight = next(decoder.parameters())
+        self.device = weight.device
         self.state = EngineState(
-            codec.init_state(num_slots), decoder.init_state(num_slots), Sampling.greedy(num_slots)
+            codec.init_state(num_slots, self.device),
+            decoder.init_state(num_slots, self.device, weight.dtype),
+            Sampling.greedy(num_slots, self.device),
         )
         self._views = {num_slots: self.state}
         self._sampled_slots: set[int] = set()
-        self._pcm = torch.zeros(num_slots, 1, spec.frame_samples)
-        self._active = torch.zeros(num_slots, dtype=torch.bool)
-        self._gate = torch.zeros(num_slots, dtype=torch.bool)
+        samples = codec.spec.frame_samples
+        self._pcm = _HostArray(num_slots, 1, samples, dtype=torch.float32, device=self.device)
+        self._active = _HostArray(num_slots, dtype=torch.bool, device=self.device)
+        self._gate = _HostArray(num_slots, dtype=torch.bool, device=self.device)
 
-    def begin(self, slot: int, options: SessionOptions) -> None:
+    def begin(self, slot: int, sampling: SamplingDefaults, seed: int) -> None:
         """Give a slot a fresh state and its session's sampling settings."""
         self.state.reset([slot])
         self._sampled_slots.discard(slot)
-        if options.is_greedy:
+        if sampling.text_temperature == 0 and sampling.code_temperature == 0:
             return
         self._sampled_slots.add(slot)
-        sampling = self.state.sampling
-        sampling.text_temperature[slot] = options.text_temperature
-        sampling.text_top_k[slot] = options.text_top_k
-        sampling.code_temperature[slot] = options.code_temperature
-        sampling.code_top_k[slot] = options.code_top_k
-        sampling.seed[slot] = options.seed
+        state = self.state.sampling
+        state.text_temperature[slot] = sampling.text_temperature
+        state.text_top_k[slot] = sampling.text_top_k
+        state.code_temperature[slot] = sampling.code_temperature
+        state.code_top_k[slot] = sampling.code_top_k
+        state.seed[slot] = seed
+
+    def fill_windows(self) -> None:
+        """Make every slot's next step cost what it will in a long conversation."""
+        self.state.decoder.positions.fill_(self.decoder.config.ring_steps)
 
     def end(self, slot: int) -> None:
         """Note that a slot's session is over; its state is made fresh when the next one begins."""
@@ -99,13 +123,13 @@ class BatchStep:
         """
         rows = bucket(self.num_slots, max(item.slot for item in inputs))
         view = self._view(rows)
-        active, gate = self._active[:rows], self._gate[:rows]
-        active.zero_()
+        self._active.host.zero_()
         for item in inputs:
-            self._pcm[item.slot, 0] = torch.from_numpy(item.pcm)
-            active[item.slot] = True
-            gate[item.slot] = item.is_gated
-        heard = self.codec.encode_step(self._pcm[:rows], view.codec, active)
+            self._pcm.host[item.slot, 0] = torch.from_numpy(item.pcm)
+            self._active.host[item.slot] = True
+            self._gate.host[item.slot] = item.is_gated
+        active, gate = self._active.upload(rows), self._gate.upload(rows)
+        heard = self.codec.encode_step(self._pcm.upload(rows), view.codec, active)
         user_codes = torch.where(gate[:, None], self.codec.user_silence, heard)
         output = self.decoder.step(
             user_codes,
@@ -125,7 +149,7 @@ class BatchStep:
     def _collect(
         self, inputs: Sequence[StepInput], user_codes: Tensor, output: StepOutput, pcm: Tensor
     ) -> list[SlotOutput]:
-        samples = pcm[:, 0].numpy()
+        samples = pcm[:, 0].cpu().numpy()
         text = output.text.tolist()
         user_text = None if output.user_text is None else output.user_text.tolist()
         heard, spoken = user_codes.tolist(), output.agent_codes.tolist()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import json
 import logging
 import sys
 import tempfile
@@ -21,6 +22,7 @@ from typing import Self
 
 from voiceagent.errors import EngineUnavailable
 from voiceagent.serving.config import EngineConfig, WorkerConfig
+from voiceagent.serving.metrics import StepForecast
 from voiceagent.serving.worker import READY_WORD, SERVE_LINE, to_arguments
 
 #: From start to ready: a large model's weights come from a disk.
@@ -58,8 +60,8 @@ class _Child:
         )
         return cls(process)
 
-    async def serve(self, address: str) -> str:
-        """Let it be the engine; returns its address once sessions can be opened."""
+    async def serve(self, address: str) -> tuple[str, StepForecast | None]:
+        """Let it be the engine; returns its address and forecast once sessions can be opened."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         with contextlib.suppress(ConnectionError):  # it is dead already: said below
@@ -67,7 +69,7 @@ class _Child:
             await self.process.stdin.drain()
         try:
             async with asyncio.timeout(READY_WITHIN_S):
-                line = (await self.process.stdout.readline()).decode().split()
+                line = (await self.process.stdout.readline()).decode().split(maxsplit=2)
         except TimeoutError as error:
             await self.stop()
             reason = f"it was not ready within {READY_WITHIN_S:g} s"
@@ -75,7 +77,8 @@ class _Child:
         if line[:1] != [READY_WORD]:
             status = await self.wait()
             raise EngineUnavailable(address, f"it ended at start, {status}:\n{self.tail}")
-        return line[1]
+        found = json.loads(line[2])
+        return line[1], StepForecast(**found) if found else None
 
     @property
     def tail(self) -> str:
@@ -117,6 +120,7 @@ class EngineProcess:
         *,
         model: str = "nano",
         is_echo: bool = False,
+        adapter: Path | None = None,
         address: str | None = None,
         keep_spare: bool = True,
     ) -> None:
@@ -126,6 +130,7 @@ class EngineProcess:
             config: slots and queues; one slot by default.
             model: "nano" or a model folder.
             is_echo: an engine that gives each session its own sound back; has no spare.
+            adapter: a folder with a LoRA or DoRA adapter for the model.
             address: where it shall listen; a socket in a new private folder by default.
             keep_spare: hold a second process (some 200 MB) that makes a restart quick.
 
@@ -137,8 +142,14 @@ class EngineProcess:
             self._folder = tempfile.TemporaryDirectory(prefix="voiceagent-")
             address = f"ipc://{Path(self._folder.name) / 'engine'}"
         self.config = WorkerConfig(
-            address=address, model=model, is_echo=is_echo, engine=config or EngineConfig()
+            address=address,
+            model=model,
+            is_echo=is_echo,
+            adapter=adapter,
+            engine=config or EngineConfig(),
         )
+        #: What its steps take when all conversations are long; None until started, and of an echo.
+        self.forecast: StepForecast | None = None
         #: Times that the engine died and was started again.
         self.restarts = 0
         self._keep_spare = keep_spare and not is_echo
@@ -207,8 +218,9 @@ class EngineProcess:
         """Make a started child the engine."""
         self._child = child
         # a port that the system chose must stay the same over restarts
-        address = await child.serve(self.config.address)
-        self.config = dataclasses.replace(self.config, address=address)
+        address, forecast = await child.serve(self.config.address)
+        self.forecast = forecast or self.forecast
+        self.config = dataclasses.replace(self.config, address=address, is_restart=True)
         self._ready.set()
         if self._keep_spare and self._spare is None:
             self._spare = await _Child.start(self.config)

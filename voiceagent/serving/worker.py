@@ -3,12 +3,15 @@
 One ROUTER socket, one thread, one loop: receive all that is there, step, send. Everything that has
 a meaning is in `hub`; here are the socket, its bounds and the signals. A gateway that does not read
 loses messages at its own high-water mark and never stalls the others. Writes one line `ready
-ADDRESS` to stdout when sessions can be opened. With --echo no model and no torch is loaded.
+ADDRESS FORECAST` to stdout when sessions can be opened. With --echo no model and no torch is
+loaded.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
+import json
 import logging
 import os
 import signal
@@ -17,14 +20,20 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import zmq
 
+from voiceagent.audio.framing import FRAME_MS
 from voiceagent.clock import MonotonicClock
 from voiceagent.errors import ConfigError, MalformedMessage, VoiceAgentError
 from voiceagent.serving.config import EngineConfig, WorkerConfig
 from voiceagent.serving.hub import Hub, SteppingEngine
 from voiceagent.serving.messages import MAX_MESSAGE_BYTES, FromEngine, decode, encode
+from voiceagent.serving.metrics import StepForecast, StepMetrics
+
+if TYPE_CHECKING:
+    from voiceagent.serving.engine import Engine
 
 #: Messages of one turn at most, so that a flood cannot keep the slots from stepping.
 MAX_RECEIVED_A_TURN = 1024
@@ -32,7 +41,7 @@ MAX_RECEIVED_A_TURN = 1024
 LINGER_MS = 200
 #: What the supervisor writes to a spare process to make it the engine.
 SERVE_LINE = b"serve\n"
-#: What the process writes, followed by its address, when sessions can be opened.
+#: What the process writes, followed by address and forecast, when sessions can be opened.
 READY_WORD = "ready"
 
 _log = logging.getLogger(__name__)
@@ -105,23 +114,49 @@ class Worker:
                 self._hub.lost(client)
 
 
-def load_engine(config: WorkerConfig) -> SteppingEngine:
-    """The engine that was asked for, warm: its first step takes no longer than the others."""
+def load_engine(config: WorkerConfig) -> tuple[SteppingEngine, StepForecast | None]:
+    """The engine that was asked for, warm: its first step takes no longer than the others.
+
+    Returns:
+        It, and what its steps will take; None for the echo engine and after a restart.
+
+    Raises:
+        ConfigError: its steps will take too long, and nobody allowed that.
+    """
     if config.is_echo:
         from voiceagent.serving.echo import EchoEngine
 
-        return EchoEngine(config.engine)
+        return EchoEngine(config.engine), None
     from voiceagent.serving.engine import Engine, use_threads
-    from voiceagent.serving.metrics import StepMetrics
 
     use_threads(1)
-    engine = Engine.load(config.model, config.engine)
+    engine = Engine.load(config.model, config.engine, adapter=config.adapter)
+    if not config.is_restart:
+        return engine, check_forecast(engine, config.engine)
     session = engine.open_session()
     session.push_silence()
     engine.step()
     engine.close(session)
     engine.metrics = StepMetrics()
-    return engine
+    return engine, None
+
+
+def check_forecast(engine: Engine, config: EngineConfig) -> StepForecast:
+    """What the steps of this engine will take.
+
+    Raises:
+        ConfigError: too long, and nobody allowed that; says how many conversations would do.
+    """
+    found = engine.forecast()
+    if found.is_in_time or config.allow_slow:
+        return found
+    fewer = engine.most_in_time()
+    remedy = f"--slots {fewer} would do" if fewer else "not even one would do"
+    raise ConfigError(
+        f"a step of {found.num_slots} full conversations takes {found.p99_us / 1000:.0f} ms (p99, "
+        f"{found.device}), and frames come every {FRAME_MS} ms; {remedy}, or start all the same, "
+        "stuttering, with --allow-slow"
+    )
 
 
 def check_private(address: str) -> None:
@@ -158,6 +193,10 @@ def parse_arguments(arguments: Sequence[str]) -> tuple[WorkerConfig, bool]:
     parser.add_argument("--gate-below-dbfs", type=float, default=defaults.gate_below_dbfs)
     parser.add_argument("--max-queued-frames", type=int, default=defaults.max_queued_frames)
     parser.add_argument("--retry-after-s", type=float, default=defaults.retry_after_s)
+    parser.add_argument("--device", default=defaults.device, help="auto, cpu, cuda or cuda:N")
+    parser.add_argument("--adapter", type=Path, help="folder of a LoRA or DoRA adapter")
+    parser.add_argument("--allow-slow", action="store_true", help="start though steps are too long")
+    parser.add_argument("--restart", action="store_true", help="another process was measured")
     parser.add_argument(
         "--supervised",
         action="store_true",
@@ -170,9 +209,16 @@ def parse_arguments(arguments: Sequence[str]) -> tuple[WorkerConfig, bool]:
             gate_below_dbfs=options.gate_below_dbfs,
             max_queued_frames=options.max_queued_frames,
             retry_after_s=options.retry_after_s,
+            device=options.device,
+            allow_slow=options.allow_slow,
         )
         config = WorkerConfig(
-            address=options.address, model=options.model, is_echo=options.echo, engine=engine
+            address=options.address,
+            model=options.model,
+            is_echo=options.echo,
+            adapter=options.adapter,
+            engine=engine,
+            is_restart=options.restart,
         )
     except ValueError as error:
         raise ConfigError(str(error)) from error
@@ -189,8 +235,15 @@ def to_arguments(config: WorkerConfig) -> list[str]:
         "--gate-below-dbfs": engine.gate_below_dbfs,
         "--max-queued-frames": engine.max_queued_frames,
         "--retry-after-s": engine.retry_after_s,
+        "--device": engine.device,
+        **({"--adapter": config.adapter} if config.adapter else {}),
     }
-    return [f"{flag}={value}" for flag, value in flags.items()] + ["--echo"] * config.is_echo
+    return [
+        *(f"{flag}={value}" for flag, value in flags.items()),
+        *["--echo"] * config.is_echo,
+        *["--allow-slow"] * engine.allow_slow,
+        *["--restart"] * config.is_restart,
+    ]
 
 
 def run(config: WorkerConfig, *, is_supervised: bool) -> None:
@@ -199,12 +252,14 @@ def run(config: WorkerConfig, *, is_supervised: bool) -> None:
     if is_supervised and not await_turn(config):
         return
     clock = MonotonicClock()
-    hub = Hub(load_engine(config), config.name, clock)
+    engine, forecast = load_engine(config)
+    hub = Hub(engine, config.name, clock)
     supervisor_fd = sys.stdin.fileno() if is_supervised else None
     worker = Worker(hub, config.address, config.engine.num_slots, supervisor_fd)
     signal.signal(signal.SIGTERM, worker.stop)
     signal.signal(signal.SIGINT, worker.stop)
-    sys.stdout.write(f"{READY_WORD} {worker.address}\n")
+    found = json.dumps(forecast and dataclasses.asdict(forecast))
+    sys.stdout.write(f"{READY_WORD} {worker.address} {found}\n")
     sys.stdout.flush()
     worker.serve()
 
