@@ -103,9 +103,9 @@ class BatchStep:
         state.code_top_k[slot] = sampling.code_top_k
         state.seed[slot] = seed
 
-    def fill_windows(self) -> None:
-        """Make every slot's next step cost what it will in a long conversation."""
-        self.state.decoder.positions.fill_(self.decoder.config.ring_steps)
+    def fill_windows(self, steps: int | None = None) -> None:
+        """Make every slot's next step cost what it will after so many; by default, at most."""
+        self.state.decoder.positions.fill_(steps or self.decoder.config.ring_steps)
 
     def end(self, slot: int) -> None:
         """Note that a slot's session is over; its state is made fresh when the next one begins."""
