@@ -10,8 +10,8 @@ of exactly `num_slots` rows.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
-from typing import Self
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -22,6 +22,11 @@ from voiceagent_codec.errors import SlotError
 def fresh(value: float) -> dict[str, float]:
     """Metadata of a tensor field: what a new or reset slot holds there (0 without it)."""
     return {"fresh": value}
+
+
+def places(axis: int) -> dict[str, int]:
+    """Metadata of a tensor field: the axis along which one step after the other fills a place."""
+    return {"places": axis}
 
 
 @dataclasses.dataclass
@@ -65,6 +70,27 @@ class SlotState:
             raise SlotError(f"a prefix of {num_slots} slots of a state of {self.num_slots}")
         return self._map(lambda tensor: tensor[:num_slots])
 
+    def alone(self, slot: int) -> Self:
+        """One slot as a state of its own that shares this one's storage: steps cost one row."""
+        self.check_slots([slot])
+        return self._map(lambda tensor: tensor[slot : slot + 1])
+
+    def snapshot(self, slot: int, steps: int) -> Self:
+        """A copy of one slot that has taken so many steps, as short as they are.
+
+        Args:
+            slot: which.
+            steps: taken since it was fresh; no ring may have come round.
+        """
+        return self.alone(slot)._shortened(steps)._map(torch.clone)
+
+    def restore(self, slot: int, snapshot: Self) -> None:
+        """Make a slot equal, bit for bit, to the one that a `snapshot` was taken of."""
+        self.reset([slot])
+        mine = (tensor for tensor, _ in self.alone(slot).tensors())
+        for tensor, (kept, _) in zip(mine, snapshot.tensors(), strict=True):
+            tensor[tuple(map(slice, kept.shape))] = kept
+
     def num_bytes(self) -> int:
         """Memory of all slots together."""
         return sum(tensor.nbytes for tensor, _ in self.tensors())
@@ -84,15 +110,32 @@ class SlotState:
                 raise SlotError(f"slot {slot} of a state of {self.num_slots} slots")
 
     def _map(self, function: Callable[[Tensor], Tensor]) -> Self:
+        return self._map_fields(lambda tensor, metadata: function(tensor))
+
+    def _shortened(self, steps: int) -> Self:
+        """Only the places that so many steps fill."""
+
+        def shorten(tensor: Tensor, metadata: Mapping[Any, Any]) -> Tensor:
+            axis = metadata.get("places")
+            if axis is None:
+                return tensor
+            if steps > tensor.shape[axis]:
+                raise SlotError(f"a snapshot of {steps} steps of a ring of {tensor.shape[axis]}")
+            return tensor.narrow(axis, 0, steps)
+
+        return self._map_fields(shorten)
+
+    def _map_fields(self, function: Callable[[Tensor, Mapping[Any, Any]], Tensor]) -> Self:
+        """Every tensor below this state put through a function of it and its metadata."""
         changed: dict[str, object] = {}
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             if isinstance(value, Tensor):
-                changed[field.name] = function(value)
+                changed[field.name] = function(value, field.metadata)
             elif isinstance(value, list):
-                changed[field.name] = [child._map(function) for child in value]
+                changed[field.name] = [child._map_fields(function) for child in value]
             else:
-                changed[field.name] = value._map(function)
+                changed[field.name] = value._map_fields(function)
         return dataclasses.replace(self, **changed)
 
 

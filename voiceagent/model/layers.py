@@ -12,7 +12,7 @@ import dataclasses
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from voiceagent_codec.streaming import SlotState
+from voiceagent_codec.streaming import SlotState, places
 from voiceagent_kernels.reference.ring_attention import ring_attention, ring_write
 from voiceagent_kernels.reference.rms_norm import rms_norm
 from voiceagent_kernels.reference.rope import apply_rope
@@ -24,8 +24,8 @@ from voiceagent.model.config import TransformerConfig
 class RingState(SlotState):
     """Past keys and values of one layer: [B, H, S, head_width] each."""
 
-    keys: Tensor
-    values: Tensor
+    keys: Tensor = dataclasses.field(metadata=places(2))
+    values: Tensor = dataclasses.field(metadata=places(2))
 
 
 class Norm(nn.Module):
