@@ -62,6 +62,8 @@ def load_published(codec: MimiCodec, path: Path) -> None:
     for prefix, centroids in _codebooks(codec):
         usage = places[f"{prefix}.cluster_usage"]
         centroids /= usage.clamp(min=USAGE_FLOOR)[:, None]
+    codec.quantizer.semantic.freeze()
+    codec.quantizer.acoustic.freeze()
 
 
 def published_name(name: str) -> str:

@@ -14,16 +14,24 @@ class ResidualQuantizer(nn.Module):
     """K codebooks [K, V, D], each quantising what the ones before left over."""
 
     codebooks: Tensor
+    half_norms: Tensor | None
 
     def __init__(self, codebooks: int, cardinality: int, width: int) -> None:
         super().__init__()
         centroids = torch.empty(codebooks, cardinality, width).uniform_(-0.5, 0.5)
         self.register_buffer("codebooks", centroids)
+        self.register_buffer("half_norms", None, persistent=False)
+
+    def freeze(self) -> None:
+        """Keep what the search needs of the codebooks, which must not change any more."""
+        self.half_norms = half_square_norms(self.codebooks)
 
     def encode(self, latents: Tensor) -> Tensor:
         """[..., D] -> i64 [..., K]; the search is in the codebooks' dtype."""
-        wide = latents.to(self.codebooks.dtype)
-        return rvq_encode(wide, self.codebooks, half_square_norms(self.codebooks))
+        wide, norms = latents.to(self.codebooks.dtype), self.half_norms
+        if norms is None:
+            norms = half_square_norms(self.codebooks)
+        return rvq_encode(wide, self.codebooks, norms)
 
     def decode(self, codes: Tensor) -> Tensor:
         """i64 [..., K] -> f32 [..., D]."""

@@ -1,6 +1,14 @@
 import pytest
 import torch
-from voiceagent_codec.conv import CausalConv, ConvStack, Down, Residual, Up
+from voiceagent_codec.conv import (
+    Activated,
+    CausalConv,
+    CausalConvTranspose,
+    ConvStack,
+    Down,
+    Residual,
+    Up,
+)
 
 from voiceagent.testing import laws
 
@@ -54,3 +62,43 @@ def test_up_unfolds_channels_into_rows():
         up.conv.bias.copy_(torch.arange(6.0))
         y = up(torch.zeros(1, 1, 1), up.init_state(1, "cpu"), None)
     assert y.tolist() == [[[0, 1], [2, 3], [4, 5]]]
+
+
+@pytest.fixture
+def transposed():
+    torch.manual_seed(0)
+    return Activated(CausalConvTranspose(5, 3, 8, stride=4)).requires_grad_(False)
+
+
+def test_transposed_conv_stepped_equals_the_whole(transposed, inputs):
+    def whole(x):
+        y = transposed(x.flatten(1, 2), transposed.init_state(len(x), "cpu"), None)
+        return y.view(len(x), x.shape[1], -1, 3)
+
+    system = laws.StreamingSystem(
+        lambda n: transposed.init_state(n, "cpu"), transposed, whole, tolerance=1e-6
+    )
+    laws.check_equivalence(system, inputs)
+    laws.check_isolation(system, inputs, victim=1)
+    laws.check_inactive(system, inputs, idle=0)
+
+
+def test_transposed_conv_gives_each_row_its_bias_once(transposed, inputs):
+    transposed.conv.weight.zero_()
+    transposed.conv.bias.fill_(2)
+    state = transposed.init_state(3, "cpu")
+    for frame in inputs.unbind(1):
+        assert (transposed(frame, state, None) == 2).all()
+
+
+def test_residual_may_be_narrower_inside():
+    residual = Residual(6, hidden=2)
+    assert residual.conv.weight.shape == (2, 18)
+    y = residual(torch.zeros(1, 4, 6), residual.init_state(1, "cpu"), None)
+    assert y.shape == (1, 4, 6)
+
+
+def test_states_of_half_precision_layers_are_half_precision():
+    for layer in (CausalConv(2, 3, 4), CausalConvTranspose(2, 3, 4, stride=2)):
+        state = layer.to(torch.bfloat16).init_state(1, "cpu")
+        assert next(state.tensors())[0].dtype == torch.bfloat16

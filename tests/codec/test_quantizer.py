@@ -18,6 +18,15 @@ def test_residual_quantizer_after_new_weights_searches_the_new_ones(generator):
     assert quantizer.encode(torch.eye(4) * 9).flatten().tolist() == [0, 1, 2, 3]
 
 
+def test_residual_quantizer_once_frozen_makes_the_same_codes(generator):
+    quantizer = ResidualQuantizer(3, 64, 4)
+    latents = torch.randn(50, 4, generator=generator)
+    before = quantizer.encode(latents)
+    quantizer.freeze()
+    assert torch.equal(before, quantizer.encode(latents))
+    assert quantizer.state_dict().keys() == {"codebooks"}
+
+
 def test_split_quantizer_reads_both_branches_from_the_same_latent(generator):
     quantizer = SplitQuantizer(4, 16, 6, 10)
     latents = torch.randn(2, 3, 10, generator=generator)
