@@ -2,10 +2,13 @@ import json
 import shutil
 
 import pytest
+import torch
 from voiceagent_codec.errors import WeightsError
 
 from voiceagent.errors import ConfigError
+from voiceagent.model import checkpoint
 from voiceagent.model.checkpoint import NANO_FOLDER, open_model
+from voiceagent.model.moshi import MoshiFolder
 
 
 @pytest.fixture
@@ -30,7 +33,7 @@ def test_embedded_model_opens_by_name_and_by_folder(nano, folder):
 
 
 def test_open_model_of_a_missing_folder_says_what_to_give(tmp_path):
-    with pytest.raises(ConfigError, match="--model takes 'nano' or a folder"):
+    with pytest.raises(ConfigError, match="--model takes 'nano', a hub id, or a folder"):
         open_model(tmp_path / "none")
 
 
@@ -111,3 +114,31 @@ def test_weights_with_a_few_changed_bytes_are_refused(folder, name):
     model = open_model(folder)
     with pytest.raises(WeightsError, match=r"sha256 is .* not that of config"):
         model.load_codec() if name == "codec" else model.load_decoder()
+
+
+def test_open_model_of_a_folder_with_moshis_weights_alone_is_moshi_7b(tmp_path):
+    (tmp_path / "model.safetensors").touch()
+    folder = open_model(tmp_path)
+    assert isinstance(folder, MoshiFolder)
+    assert folder.decoder.context == 3000
+
+
+def test_open_model_of_a_file_says_what_to_give(tmp_path):
+    (tmp_path / "model.pt").touch()
+    with pytest.raises(ConfigError, match=r"model\.pt: is a file; --model takes"):
+        open_model(tmp_path / "model.pt")
+
+
+def test_open_model_of_a_hub_id_keeps_it_as_the_name(moshi_folder, monkeypatch):
+    monkeypatch.setattr(checkpoint, "fetch_repository", lambda hub_id: moshi_folder)
+    assert open_model("someone/personaplex-tiny").name == "someone/personaplex-tiny"
+
+
+def test_own_folder_takes_no_adapter(nano, tmp_path):
+    with pytest.raises(ConfigError, match="takes no adapters"):
+        nano.load_decoder(adapter=tmp_path)
+
+
+def test_own_codec_in_another_dtype_is_refused(nano):
+    with pytest.raises(ConfigError, match="float32 only"):
+        nano.load_codec(dtype=torch.bfloat16)

@@ -1,15 +1,14 @@
-"""A model folder on disk -> codec, decoder and tokenizer.
+"""A model's name -> its folder; and the folders of this project's own format.
 
-A folder holds `config.json` (sizes, vocabulary, checksums), `codec.safetensors` and
-`decoder.safetensors`. The embedded model is the folder `nano` shipped in this package. Hub ids and
-Moshi's own layout are not read here.
+Such a folder holds `config.json` (sizes, vocabulary, checksums), `codec.safetensors` and
+`decoder.safetensors`; the embedded model is the folder `nano` shipped in this package. Folders in
+Moshi's layout are `moshi.py`'s, the hub is `hub.py`'s.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +19,12 @@ from voiceagent_codec.weights import load_into, read_checkpoint
 
 from voiceagent.errors import ConfigError
 from voiceagent.model.config import DecoderConfig, SamplingDefaults, decoder_config
+from voiceagent.model.config_file import read_json
 from voiceagent.model.decoder import Decoder
 from voiceagent.model.folder import ModelFolder
+from voiceagent.model.hub import fetch_repository, is_hub_id
+from voiceagent.model.moshi import MoshiFolder, has_moshi_weights
+from voiceagent.model.moshi_config import moshi_config
 from voiceagent.model.tokenizer import WordTokenizer
 
 FORMAT_VERSION = 1
@@ -119,30 +122,36 @@ class OwnFolder:
 
 
 def open_model(model: str | Path) -> ModelFolder:
-    """Find a model folder and read its config.
+    """Find a model and read its config.
 
     Args:
-        model: "nano" for the embedded model, or the path of a folder.
+        model: "nano" for the embedded model, the path of a folder in this project's format or in
+            Moshi's, or a hub id ORG/NAME.
 
     Raises:
         ConfigError: no such folder, or a config that cannot be used; names the field.
     """
     path = NANO_FOLDER if model == "nano" else Path(model)
+    name = str(model)
+    if not path.exists() and is_hub_id(name):
+        path = fetch_repository(name)
+    elif path.is_file():
+        raise ConfigError(f"{path}: is a file; --model takes 'nano', a folder or a hub id")
+    else:
+        name = path.resolve().name
     file = path / "config.json"
-    try:
-        values = json.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(
-            f"{file}: {error.strerror}; --model takes 'nano' or a folder that holds config.json"
-        ) from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file}: not JSON ({error})") from error
-    return _parse(path, file, values)
+    if not file.exists() and has_moshi_weights(path):
+        return MoshiFolder(path, name, moshi_config(None, str(path)))
+    values = read_json(
+        file,
+        "--model takes 'nano', a hub id, or a folder that holds config.json or model.safetensors",
+    )
+    if "format_version" in values or "vocabulary" in values:
+        return _parse(path, file, values)
+    return MoshiFolder(path, name, moshi_config(values, str(file)))
 
 
-def _parse(path: Path, file: Path, values: Any) -> OwnFolder:
-    if not isinstance(values, dict):
-        raise ConfigError(f"{file}: must hold an object")
+def _parse(path: Path, file: Path, values: dict[str, Any]) -> OwnFolder:
     known = {"format_version", "name", "codec", "decoder", "vocabulary", "sha256"}
     for key in known - values.keys():
         raise ConfigError(f"{file}: '{key}' is missing")

@@ -14,10 +14,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 from voiceagent_codec.errors import CodecError, CodeError, SlotError
 from voiceagent_codec.streaming import SlotState, mask_or_none, write
 from voiceagent_kernels.reference.ring_attention import ring_mask
@@ -100,8 +102,27 @@ class Decoder(nn.Module):
             else None
         )
         self.depth = DepthTransformer(config)
-        self._register_stream_tables()
+        self._register_stream_tables("cpu")
         self.requires_grad_(False)
+
+    @classmethod
+    def outline(cls, config: DecoderConfig) -> Decoder:
+        """A decoder on the meta device: names and shapes, no memory."""
+        with torch.device("meta"), _NoInitialValues():
+            return cls(config)
+
+    @classmethod
+    def allocate(
+        cls, config: DecoderConfig, device: torch.device | str, dtype: torch.dtype
+    ) -> Decoder:
+        """A decoder whose parameters have memory but no values yet. Next: fill every one."""
+        decoder = cls.outline(config).to(dtype).to_empty(device=device)
+        decoder._register_stream_tables(device)
+        return decoder.eval()
+
+    def temporal_layers(self) -> list[TransformerLayer]:
+        """The transformer over steps."""
+        return list(self.layers)  # type: ignore[arg-type]  # ModuleList forgets what it holds
 
     def init_state(
         self, num_slots: int, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
@@ -120,7 +141,7 @@ class Decoder(nn.Module):
             tokens=zeros(len(config.delays), config.token_steps),
             rings=[
                 layer.init_ring(num_slots, config.ring_steps, device, dtype)
-                for layer in self._temporal()
+                for layer in self.temporal_layers()
             ],
         )
 
@@ -163,7 +184,7 @@ class Decoder(nn.Module):
             sampling.check_batch(user_codes.shape[0], active)
         mask = mask_or_none(active)
         self._write_user(user_codes, state, mask)
-        hidden = self._temporal_step(self._read_inputs(state), state, mask)
+        hidden = self._temporal_step(self._embed(self._read_inputs(state)), state, mask)
         sampler = Sampler(sampling, state.positions)
         logits = self.text_head(hidden).float()
         text = sampler.text(logits if logit_bias is None else logits + logit_bias)
@@ -174,6 +195,43 @@ class Decoder(nn.Module):
             user_text = sampler.user_text(self.user_text_head(hidden))
         codes = self.depth.generate(hidden, text, forced_agent_codes, sampler)
         return self._finish(logits, text, user_text, codes, state, mask)
+
+    @torch.inference_mode()
+    def feed(
+        self,
+        user_codes: Tensor,
+        state: DecoderState,
+        active: Tensor,
+        *,
+        text: Tensor,
+        agent_codes: Tensor,
+        embeddings: Tensor | None = None,
+    ) -> None:
+        """Advance by a frame of a prompt: a `step` with everything forced, less what it discards.
+
+        The state afterwards is that of the step, bit for bit, but cannot be rolled back.
+
+        Args:
+            user_codes: i64 [B, K_user].
+            state: B slots, changed in place where active.
+            active: bool [B].
+            text: i64 [B].
+            agent_codes: i64 [B, K_agent].
+            embeddings: [B, D], fed instead of the sum of the streams' embeddings at this position.
+
+        Raises:
+            CodeError: codes or tokens of the wrong shape, dtype or (on a CPU) range.
+            SlotError: the state is of another batch size.
+        """
+        self._check(user_codes, state, active, text, agent_codes, None)
+        mask = mask_or_none(active)
+        self._write_user(user_codes, state, mask)
+        if embeddings is None:
+            embeddings = self._embed(self._read_inputs(state))
+        self._temporal_step(embeddings, state, mask)
+        user_text = torch.full_like(text, self.config.pad_id) if self.config.user_text else None
+        self._advance(text, user_text, agent_codes, state, mask)
+        write(state.room, torch.zeros_like(state.room), mask)
 
     def forward(
         self, tokens: Tensor, text: Tensor, codes: Tensor
@@ -194,7 +252,7 @@ class Decoder(nn.Module):
         age = steps[:, None] - steps
         mask = (age >= 0) & (age < self.config.context)
         rotation = self._rotation(steps[None])
-        for layer in self._temporal():
+        for layer in self.temporal_layers():
             x = layer(x, rotation, mask)
         hidden = self.norm(x)
         flat = codes.transpose(1, 2).flatten(0, 1)
@@ -202,25 +260,22 @@ class Decoder(nn.Module):
         user_logits = None if self.user_text_head is None else self.user_text_head(hidden)
         return self.text_head(hidden), user_logits, code_logits.unflatten(0, text.shape)
 
-    def _register_stream_tables(self) -> None:
+    def _register_stream_tables(self, device: torch.device | str) -> None:
         config = self.config
-        agent = torch.arange(config.agent.codebooks) * config.agent_rows
-        user = torch.arange(config.user.codebooks) * config.user_rows
-        fed = torch.ones(len(config.delays), dtype=torch.bool)
-        fed[config.text_streams : config.text_streams + config.agent.codebooks] = (
-            config.feed_agent_codes
-        )
+        fed = [True] * len(config.delays)
+        agent = range(config.text_streams, config.text_streams + config.agent.codebooks)
+        for stream in agent:
+            fed[stream] = config.feed_agent_codes
+        offsets = [k * config.agent_rows for k in range(config.agent.codebooks)]
+        offsets += [k * config.user_rows for k in range(config.user.codebooks)]
         tables = {
-            "initial": torch.tensor(config.initial_tokens),
-            "delays": torch.tensor(config.delays),
-            "code_offsets": torch.cat((agent, user)),
-            "always_initial": ~fed,
+            "initial": config.initial_tokens,
+            "delays": config.delays,
+            "code_offsets": offsets,
+            "always_initial": [not heard for heard in fed],
         }
-        for name, value in tables.items():
-            self.register_buffer(name, value, persistent=False)
-
-    def _temporal(self) -> list[TransformerLayer]:
-        return list(self.layers)  # type: ignore[arg-type]  # ModuleList forgets what it holds
+        for name, values in tables.items():
+            self.register_buffer(name, torch.tensor(values, device=device), persistent=False)
 
     def _rotation(self, positions: Tensor) -> Tensor | None:
         sizes = self.config.temporal
@@ -274,14 +329,30 @@ class Decoder(nn.Module):
         )
         return x + agent.sum(-2) + user.sum(-2)
 
-    def _temporal_step(self, tokens: Tensor, state: DecoderState, mask: Tensor | None) -> Tensor:
-        x = self._embed(tokens)
+    def _temporal_step(self, x: Tensor, state: DecoderState, mask: Tensor | None) -> Tensor:
+        """Put the summed inputs [B, D] of this position through the transformer."""
         visible = ring_mask(state.positions, self.config.ring_steps, self.config.context)
         rotation = self._rotation(state.positions[:, None])
-        for layer, ring in zip(self._temporal(), state.rings, strict=True):
+        for layer, ring in zip(self.temporal_layers(), state.rings, strict=True):
             x = layer.step(x, ring, state.positions, rotation, visible, mask)
         normed: Tensor = self.norm(x)
         return normed
+
+    def _advance(
+        self,
+        text: Tensor,
+        user_text: Tensor | None,
+        codes: Tensor,
+        state: DecoderState,
+        mask: Tensor | None,
+    ) -> None:
+        """Store what was chosen one position later, and move on."""
+        texts = [text] if user_text is None else [text, user_text]
+        chosen = torch.cat((torch.stack(texts, dim=1), codes), dim=1)
+        after = state.positions + 1
+        self._write_tokens(state.tokens[:, : chosen.shape[1]], chosen, after[:, None], mask)
+        write(state.room, (state.room + 1).clamp(max=ROLLBACK_STEPS), mask)
+        write(state.positions, after, mask)
 
     def _finish(
         self,
@@ -292,21 +363,16 @@ class Decoder(nn.Module):
         state: DecoderState,
         mask: Tensor | None,
     ) -> StepOutput:
-        """Store the choices one position later, move on, and line up the output frame."""
+        """Store the choices, move on, and line up the output frame."""
         config = self.config
-        texts = [text] if user_text is None else [text, user_text]
-        chosen = torch.cat((torch.stack(texts, dim=1), codes), dim=1)
-        ring = state.tokens[:, : chosen.shape[1]]
-        self._write_tokens(ring, chosen, state.positions[:, None] + 1, mask)
         after = state.positions + 1
+        self._advance(text, user_text, codes, state, mask)
         frame = codes
         if config.output_delay:
-            agent_ring = ring[:, config.text_streams :]
-            delays = self.delays[config.text_streams : ring.shape[1]]
-            place = (after[:, None] - config.output_delay + delays) % ring.shape[2]
-            frame = agent_ring.gather(2, place[..., None])[..., 0]
-        write(state.room, (state.room + 1).clamp(max=ROLLBACK_STEPS), mask)
-        write(state.positions, after, mask)
+            own = slice(config.text_streams, config.text_streams + codes.shape[1])
+            place = after[:, None] - config.output_delay + self.delays[own]
+            ring = state.tokens[:, own]
+            frame = ring.gather(2, (place % ring.shape[2])[..., None])[..., 0]
         log_p = F.log_softmax(logits, dim=-1)
         p = log_p.exp()
         return StepOutput(
@@ -346,6 +412,18 @@ class Decoder(nn.Module):
             if tuple(logit_bias.shape) != expected or logit_bias.dtype != torch.float32:
                 found = f"{logit_bias.dtype} {list(logit_bias.shape)}"
                 raise CodeError(f"logit_bias is float32 {list(expected)}, not {found}")
+
+
+class _NoInitialValues(TorchFunctionMode):
+    """Skips random initial values: drawing them on the meta device loads PyTorch's compiler."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if func.__name__ in ("uniform_", "normal_", "kaiming_uniform_"):
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **kwargs)
 
 
 def _lookup(embedding: nn.Embedding, ids: Tensor, offsets: Tensor | None = None) -> Tensor:

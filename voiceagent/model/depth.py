@@ -33,13 +33,14 @@ class DepthTransformer(nn.Module):
         self.input_bias = (
             nn.Parameter(torch.zeros(codebooks, width)) if config.depth.input_bias else None
         )
-        self.text_embedding = nn.Parameter(torch.randn(config.text_rows, width) * 0.05)
+        self.text_embedding = nn.Parameter(torch.empty(config.text_rows, width).normal_(std=0.05))
         self.code_embedding = nn.Parameter(
-            torch.randn(codebooks - 1, config.agent_rows, width) * 0.05
+            torch.empty(codebooks - 1, config.agent_rows, width).normal_(std=0.05)
         )
         self.layers = nn.ModuleList(TransformerLayer(sizes, steps) for _ in range(sizes.layers))
         self.norm = Norm(sizes) if config.depth.output_norm else nn.Identity()
-        self.heads = nn.Parameter(torch.randn(codebooks, cardinality, width) * width**-0.5)
+        heads = torch.empty(codebooks, cardinality, width)
+        self.heads = nn.Parameter(heads.normal_(std=width**-0.5))
 
     def generate(
         self, hidden: Tensor, text: Tensor, forced: Tensor | None, sampler: Sampler
@@ -56,7 +57,7 @@ class DepthTransformer(nn.Module):
             i64 [B, K].
         """
         inputs = self._inputs(hidden)
-        layers = self._typed_layers()
+        layers = self.typed_layers()
         rings = [
             layer.init_ring(len(hidden), self.codebooks, hidden.device, hidden.dtype)
             for layer in layers
@@ -87,11 +88,12 @@ class DepthTransformer(nn.Module):
         )
         x = self._inputs(hidden) + previous
         mask = torch.ones(self.codebooks, self.codebooks, device=x.device).tril().bool()
-        for layer in self._typed_layers():
+        for layer in self.typed_layers():
             x = layer(x, None, mask)
         return torch.einsum("nkd,kvd->nkv", self.norm(x), self.heads)
 
-    def _typed_layers(self) -> list[TransformerLayer]:
+    def typed_layers(self) -> list[TransformerLayer]:
+        """The transformer over codebooks."""
         return list(self.layers)  # type: ignore[arg-type]  # ModuleList forgets what it holds
 
     def _inputs(self, hidden: Tensor) -> Tensor:
