@@ -9,8 +9,10 @@ The two lower packages have roots of their own, since they cannot import upward:
     ├ SynthesisUnavailable               a speech synthesiser is missing: names the install line
     ├ RecogniserUnavailable              the judge of speech is missing or damaged: likewise
     ├ RecordError                        a session's record that is missing or cannot be read
+    ├ VoiceError                         a registered voice, or a file to become one: likewise
     ├ AdmissionError
-    │ └ AtCapacity                       every slot is taken
+    │ ├ AtCapacity                       every slot is taken
+    │ └ PromptRefused                    a role or voice that this engine cannot take: says why
     ├ SessionError
     │ └ SessionClosed                    the session has ended: says why
     └ EngineError
@@ -98,6 +100,12 @@ class RecordError(VoiceAgentError):
     code = "record"
 
 
+class VoiceError(VoiceAgentError):
+    """A registered voice, or a file that shall become one, that is missing or cannot be used."""
+
+    code = "voice"
+
+
 class AdmissionError(VoiceAgentError):
     """A session that may not start now."""
 
@@ -119,6 +127,13 @@ class AtCapacity(AdmissionError):
         super().__init__(f"all {num_slots} slots are taken; retry in {retry_after_s:g} s")
         self.num_slots = num_slots
         self.retry_after_s = retry_after_s
+
+
+class PromptRefused(AdmissionError):
+    """A role or voice that this engine cannot take; the text says why."""
+
+    code = "prompt_refused"
+    retryable = False
 
 
 class SessionError(VoiceAgentError):
