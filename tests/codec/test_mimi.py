@@ -109,7 +109,7 @@ def test_a_frame_of_nan_leaves_the_neighbour_alone(tiny_mimi, heard):
 
 def test_codes_outside_the_codebook_in_an_idle_slot_do_no_harm(tiny_mimi, spoken):
     state, codes = tiny_mimi.init_state(3), spoken[:, 0].clone()
-    codes[1] = -1
+    codes[1] = torch.tensor([-1, 32, 10**9, -(10**9)])
     pcm = tiny_mimi.decode_step(codes, state, torch.tensor([True, False, True]))
     assert torch.isfinite(pcm).all()
 
