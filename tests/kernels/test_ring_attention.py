@@ -1,5 +1,12 @@
+import pytest
 import torch
-from voiceagent_kernels.reference.ring_attention import ring_attention, ring_mask, ring_write
+from voiceagent_kernels.reference.ring_attention import (
+    ring_attention,
+    ring_mask,
+    ring_places,
+    ring_write,
+    sink_mask,
+)
 
 
 def test_ring_mask_before_the_context_is_full_shows_only_steps_taken():
@@ -35,3 +42,58 @@ def test_ring_attention_over_a_wrapped_ring_equals_attention_over_the_last_steps
     weights = (query[-1] @ recent_keys.transpose(2, 3) / 8**0.5).softmax(-1)
     y = ring_attention(query[-1], key_ring, value_ring, mask)
     torch.testing.assert_close(y, weights @ recent_values)
+
+
+def test_ring_places_of_pinned_steps_stay_while_the_rest_goes_round():
+    pinned = torch.tensor(2).expand(8)
+    assert ring_places(torch.arange(8), 5, pinned).tolist() == [0, 1, 2, 3, 4, 2, 3, 4]
+    assert ring_places(torch.arange(8), 5, 0 * pinned).tolist() == [0, 1, 2, 3, 4, 0, 1, 2]
+
+
+def test_ring_mask_of_pinned_steps_shows_them_and_fills_the_context_with_the_newest():
+    # ring of 8, context 5, two pinned: position 12 is at place 6, with 11 and 10 before it
+    mask = ring_mask(torch.tensor([12, 1, 4]), 8, 5, torch.tensor([2, 2, 2]))[:, 0, 0]
+    shown = [row.nonzero().flatten().tolist() for row in mask]
+    assert shown == [[0, 1, 4, 5, 6], [0, 1], [0, 1, 2, 3, 4]]
+
+
+def test_ring_mask_with_nothing_pinned_is_that_without_pins():
+    positions = torch.arange(40)
+    none = torch.zeros(40, dtype=torch.int64)
+    assert torch.equal(ring_mask(positions, 9, 7, none), ring_mask(positions, 9, 7))
+
+
+def test_ring_mask_of_live_places_is_the_front_of_the_whole():
+    positions = torch.tensor([0, 3])
+    assert torch.equal(ring_mask(positions, 9, 7, None, 4), ring_mask(positions, 9, 7)[..., :4])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_ring_attention_over_the_live_front_equals_the_whole_ring_bit_for_bit(dtype, generator):
+    query = torch.randn(3, 2, 1, 64, generator=generator).to(dtype)
+    keys, values = torch.randn(2, 3, 2, 1000, 64, generator=generator).to(dtype)
+    positions = torch.tensor([0, 30, 63])
+    whole = ring_attention(query, keys, values, ring_mask(positions, 1000, 900))
+    for live in (64, 128, 512):
+        mask = ring_mask(positions, 1000, 900, None, live)
+        assert torch.equal(ring_attention(query, keys, values, mask), whole)
+
+
+def test_sink_mask_gives_pinned_keys_the_score_of_their_own_query(generator):
+    query, sink_query = torch.randn(2, 1, 2, 1, 8, generator=generator)
+    keys, values = torch.randn(2, 1, 2, 9, 8, generator=generator)
+    mask, is_pinned = torch.arange(9).view(1, 1, 1, 9) < 7, torch.arange(4).view(1, 1, 1, 4) < 3
+    scores = torch.cat((sink_query @ keys[:, :, :3].mT, query @ keys[:, :, 3:7].mT), -1) / 8**0.5
+    bias = sink_mask(mask, query, sink_query, keys, is_pinned)
+    y = ring_attention(query, keys, values, bias)
+    torch.testing.assert_close(y, scores.softmax(-1) @ values[:, :, :7])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_sink_mask_of_equal_queries_changes_no_bit(dtype, generator):
+    query = torch.randn(2, 2, 1, 64, generator=generator).to(dtype)
+    keys, values = torch.randn(2, 2, 2, 100, 64, generator=generator).to(dtype)
+    mask, is_pinned = ring_mask(torch.tensor([20, 250]), 100, 90), torch.ones(2, 1, 1, 16).bool()
+    bias = sink_mask(mask, query, query, keys, is_pinned)
+    with_sink = ring_attention(query, keys, values, bias)
+    assert torch.equal(with_sink, ring_attention(query, keys, values, mask))

@@ -1,8 +1,10 @@
 import pytest
 import torch
 from voiceagent_codec.errors import CodecError, CodeError, SlotError
+from voiceagent_kernels.reference.rope import apply_rope, rope_rotation
 
 from voiceagent.model.config import ROLLBACK_STEPS
+from voiceagent.model.decoder import Reach
 from voiceagent.model.sampling import UNFORCED, Sampling
 from voiceagent.testing import laws
 
@@ -271,3 +273,143 @@ def test_rollback_of_no_slots_does_nothing(moshi_like):
     state = moshi_like.init_state(1)
     state.rollback([], 3)
     assert state.positions.tolist() == [0]
+
+
+PINNED = 4  # of the toy context of 9
+
+
+def forced_run(decoder, user, state, logits, begin=0):
+    """Steps whose tokens are all given, so that only the keys can carry anything on."""
+    text = torch.arange(user.shape[1]) % 17
+    codes = random_user_codes(1, user.shape[1], seed=8)[0]
+    for t in range(begin, user.shape[1]):
+        output = decoder.step(
+            user[:, t],
+            state,
+            on(len(user)),
+            forced_text=text[t].expand(len(user)),
+            forced_agent_codes=codes[t].expand(len(user), -1),
+        )
+        logits.append(torch.stack((output.p_pad, output.entropy), 1))
+
+
+def attend_by_cache_position(decoder, hidden_inputs, pinned):
+    """Every step of one slot by the definition: keys numbered by their place in the cache."""
+    config = decoder.config
+    pasts = [([], []) for _ in decoder.temporal_layers()]
+    heads, outputs = config.temporal.heads, []
+    for t, x in enumerate(hidden_inputs):
+        for layer, (keys, values) in zip(decoder.temporal_layers(), pasts, strict=True):
+            joint = layer.attention_in(layer.norm1(x)).view(3, heads, 1, -1)
+            keys.append(joint[1])
+            values.append(joint[2])
+            recent = range(max(pinned, t + 1 - (config.context - pinned)), t + 1)
+            seen = [*range(min(pinned, t + 1)), *recent]
+            positions = torch.arange(len(seen))[None]
+            rotation = rope_rotation(positions, config.temporal.head_width, 10_000.0)
+            turned = apply_rope(torch.cat([keys[p] for p in seen], 1)[None], rotation)
+            query = apply_rope(joint[0][None], rotation[:, :, -1:])
+            weights = (query @ turned.mT / query.shape[-1] ** 0.5).softmax(-1)
+            mixed = weights @ torch.cat([values[p] for p in seen], 1)[None]
+            x = x + layer.attention_out(mixed.reshape(1, -1))
+            inner = layer.hidden_in(layer.norm2(x))
+            x = x + layer.hidden_out(layer._activate(inner))
+        outputs.append(decoder.norm(x))
+    return torch.cat(outputs)
+
+
+def test_pinned_steps_are_seen_where_the_caches_own_numbering_puts_them(moshi_like, monkeypatch):
+    """Against a plain computation without ring, absolute positions or turned-back queries."""
+    fed, hidden = [], []
+    embed, depth = moshi_like._embed, moshi_like.depth.generate
+    monkeypatch.setattr(moshi_like, "_embed", lambda tokens: fed.append(embed(tokens)) or fed[-1])
+    monkeypatch.setattr(
+        moshi_like.depth, "generate", lambda h, *rest: hidden.append(h) or depth(h, *rest)
+    )
+    state, user = moshi_like.init_state(1), random_user_codes(1)
+    run(moshi_like, user[:, :PINNED], state)
+    state.pin([0], PINNED)
+    run(moshi_like, user[:, PINNED:], state)
+    with torch.inference_mode():
+        expected = attend_by_cache_position(moshi_like, fed, PINNED)
+    torch.testing.assert_close(torch.cat(hidden), expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("steps", [30, 200])
+def test_pinned_prompt_is_heard_long_after_the_context_and_an_unpinned_one_is_not(
+    moshi_like, steps
+):
+    user = random_user_codes(1, steps).repeat(4, 1, 1)
+    user[1::2, 1] = (user[1::2, 1] + 1) % 11  # one prompt token differs
+    state, seen = moshi_like.init_state(4), []
+    forced_run(moshi_like, user[:, :PINNED], state, seen)
+    state.pin([0, 1], PINNED)
+    forced_run(moshi_like, user, state, seen, begin=PINNED)
+    last = seen[-1]
+    assert float((last[0] - last[1]).abs().max()) > 1e-3
+    assert torch.equal(last[2], last[3])
+
+
+def test_pins_change_no_bit_of_another_slot(moshi_like):
+    user = random_user_codes(2, 60)
+    straight = run(moshi_like, user)
+    state = moshi_like.init_state(2)
+    first = run(moshi_like, user[:, :PINNED], state)
+    state.pin([1], PINNED)
+    rest = run(moshi_like, user[:, PINNED:], state)
+    assert torch.equal(torch.cat((first, rest), 1)[0], straight[0])
+    assert not torch.equal(rest[1], straight[1, PINNED:])
+
+
+def test_rollback_over_a_pinned_ring_repeats_bit_for_bit(moshi_like):
+    user, state = random_user_codes(1, 60), moshi_like.init_state(1)
+    run(moshi_like, user[:, :PINNED], state)
+    state.pin([0], PINNED)
+    run(moshi_like, user[:, PINNED:40], state)
+    straight = run(moshi_like, user[:, 40:46], state)
+    state.rollback([0], 6)
+    assert torch.equal(run(moshi_like, user[:, 40:46], state), straight)
+
+
+@pytest.mark.parametrize(
+    ("taken", "steps", "problem"),
+    [
+        (3, 4, "taken 3 to 3, and it must be 4 to 15"),
+        (16, 2, "taken 16 to 16"),
+        (9, 9, "cannot pin 9 steps of a context of 9"),
+        (9, -1, "cannot pin -1 steps"),
+    ],
+)
+def test_pin_of_steps_that_cannot_be_kept_is_refused(moshi_like, taken, steps, problem):
+    state = moshi_like.init_state(1)
+    run(moshi_like, random_user_codes(1, taken), state)
+    with pytest.raises(SlotError, match=problem):
+        state.pin([0], steps)
+    assert state.pinned.tolist() == [0]
+
+
+@pytest.mark.parametrize("reach", [Reach(106), Reach(106, 106), Reach(64, 8)])
+def test_reach_changes_no_bit(make_config, make_decoder, reach):
+    decoder = make_decoder(make_config(context=100))
+    user = random_user_codes(2, 60)
+    assert torch.equal(run(decoder, user, reach=reach), run(decoder, user))
+
+
+def test_reach_is_a_power_of_two_within_the_ring(nano):
+    config = nano.decoder
+    found = [Reach.of(config, live).live_places for live in (1, 64, 65, 128, 129, 256, 9999)]
+    assert found == [64, 64, 128, 128, 256, 256, 256]
+    assert Reach.of(config, 250, 80).pinned_places == 0
+    assert Reach.of(config, 251, 80).pinned_places == 128
+    assert Reach.of(config, 251, 0).pinned_places == 0
+
+
+def test_positions_beyond_2_to_the_16_attend_as_early_ones_do(moshi_like):
+    """A window of the same steps, begun at step 0 and at step 2^17, gives the same logits."""
+    user, late = random_user_codes(1, 40), moshi_like.init_state(1)
+    early, seen_early, seen_late = moshi_like.init_state(1), [], []
+    start = 2**17 // 15 * 15 + 10  # at another place of the ring, and of the token ring
+    late.positions += start
+    forced_run(moshi_like, user, early, seen_early)
+    forced_run(moshi_like, user, late, seen_late)
+    torch.testing.assert_close(seen_late[-1], seen_early[-1], rtol=1e-4, atol=1e-4)

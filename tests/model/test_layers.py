@@ -4,7 +4,7 @@ from voiceagent_kernels.reference.ring_attention import ring_mask
 from voiceagent_kernels.reference.rope import rope_rotation
 
 from voiceagent.model.config import TransformerConfig
-from voiceagent.model.layers import StepLinear, TransformerLayer
+from voiceagent.model.layers import RingView, StepLinear, TransformerLayer
 
 CONTEXT, RING = 5, 8
 
@@ -32,7 +32,8 @@ def test_layer_stepped_through_a_wrapping_ring_equals_the_sequence(
         for t in range(20):
             position = torch.full((2,), t)
             mask = ring_mask(position, RING, CONTEXT)
-            y = layer.step(x[:, t], ring, position, rotation(position[:, None]), mask, None)
+            view = RingView(position % RING, mask, rotation(position[:, None]))
+            y = layer.step(x[:, t], ring, view, None)
             torch.testing.assert_close(y, whole[:, t], rtol=1e-4, atol=1e-5)
 
 

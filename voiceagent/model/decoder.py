@@ -22,13 +22,16 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from voiceagent_codec.errors import CodecError, CodeError, SlotError
 from voiceagent_codec.streaming import SlotState, mask_or_none, write
-from voiceagent_kernels.reference.ring_attention import ring_mask
+from voiceagent_kernels.reference.ring_attention import ring_mask, ring_places
 from voiceagent_kernels.reference.rope import rope_rotation
 
 from voiceagent.model.config import ROLLBACK_STEPS, DecoderConfig
 from voiceagent.model.depth import DepthTransformer
-from voiceagent.model.layers import Norm, RingState, TransformerLayer
+from voiceagent.model.layers import Norm, RingState, RingView, TransformerLayer
 from voiceagent.model.sampling import UNFORCED, Sampler, Sampling
+
+#: Shorter prefixes of a ring would save nothing.
+MIN_LIVE_PLACES = 64
 
 
 @dataclasses.dataclass
@@ -40,8 +43,36 @@ class DecoderState(SlotState):
 
     positions: Tensor  # i64 [B], steps done
     room: Tensor  # i64 [B], steps that can still be rolled back
+    pinned: Tensor  # i64 [B], leading steps whose keys stay when the context is full
     tokens: Tensor  # i64 [B, S, R], the last tokens of every stream, at position % R
     rings: list[RingState]
+
+    def pin(self, slots: Sequence[int], steps: int) -> None:
+        """Keep the keys of the first steps of some slots for as long as the slots live.
+
+        They count towards the context: as many fewer of the newest steps are seen.
+
+        Args:
+            slots: which.
+            steps: how many, all of them taken; 0 lets them go, while the ring has not turned.
+
+        Raises:
+            SlotError: a slot has taken fewer steps, or so many that the ring has turned already, or
+                the pinned steps would leave no room for others. Nothing has been changed then.
+        """
+        self.check_slots(slots)
+        rows = torch.tensor(list(slots), dtype=torch.int64, device=self.positions.device)
+        ring_steps = self.rings[0].keys.shape[2]
+        context = ring_steps - ROLLBACK_STEPS
+        if not 0 <= steps < context:
+            raise SlotError(f"cannot pin {steps} steps of a context of {context}")
+        taken = self.positions[rows].tolist()
+        if taken and not steps <= min(taken) <= max(taken) <= ring_steps:
+            raise SlotError(
+                f"cannot pin {steps} steps: these slots have taken {min(taken)} to {max(taken)}, "
+                f"and it must be {steps} to {ring_steps}"
+            )
+        self.pinned[rows] = steps
 
     def rollback(self, slots: Sequence[int], steps: int) -> None:
         """Forget the last steps of some slots, as if they had not been taken.
@@ -72,6 +103,37 @@ class StepOutput:
     p_pad: Tensor  # f32 [B], probability of silence
     p_epad: Tensor  # f32 [B], probability of a word starting at the next step
     entropy: Tensor  # f32 [B], nats
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Reach:
+    """How much of the rings a step must look at: host integers, so that its shapes are fixed.
+
+    Powers of two, so that few different steps have to be captured.
+
+    Attributes:
+        live_places: leading places of the rings that hold anything.
+        pinned_places: leading places among which pinned ones are; 0 while none of them has to be
+            seen from another distance than it has, that is before a context is full.
+    """
+
+    live_places: int
+    pinned_places: int = 0
+
+    @classmethod
+    def of(cls, config: DecoderConfig, live_steps: int, pinned_steps: int = 0) -> Reach:
+        """The smallest that does.
+
+        Args:
+            config: of the decoder.
+            live_steps: the most steps that any slot has taken after this step.
+            pinned_steps: the most that any slot has pinned.
+        """
+        ring = config.ring_steps
+        live = min(ring, _power_of_two(live_steps))
+        if live_steps <= config.context or not pinned_steps:
+            return cls(live)
+        return cls(live, min(ring, _power_of_two(pinned_steps)))
 
 
 class Decoder(nn.Module):
@@ -116,7 +178,11 @@ class Decoder(nn.Module):
         cls, config: DecoderConfig, device: torch.device | str, dtype: torch.dtype
     ) -> Decoder:
         """A decoder whose parameters have memory but no values yet. Next: fill every one."""
-        decoder = cls.outline(config).to(dtype).to_empty(device=device)
+        decoder = cls.outline(config)
+        for module in decoder.modules():  # as to_empty does, which loads PyTorch's compiler
+            for name, outline in module.named_parameters(recurse=False):
+                value = torch.empty(outline.shape, device=device, dtype=dtype)
+                setattr(module, name, nn.Parameter(value, requires_grad=False))
         decoder._register_stream_tables(device)
         return decoder.eval()
 
@@ -138,6 +204,7 @@ class Decoder(nn.Module):
         return DecoderState(
             positions=zeros(),
             room=zeros(),
+            pinned=zeros(),
             tokens=zeros(len(config.delays), config.token_steps),
             rings=[
                 layer.init_ring(num_slots, config.ring_steps, device, dtype)
@@ -157,6 +224,7 @@ class Decoder(nn.Module):
         logit_bias: Tensor | None = None,
         sampling: Sampling | None = None,
         oracle: Tensor | None = None,
+        reach: Reach | None = None,
     ) -> StepOutput:
         """Advance every active slot by one frame.
 
@@ -169,6 +237,9 @@ class Decoder(nn.Module):
             logit_bias: f32 [B, text_cardinality], added to the text logits.
             sampling: per-slot settings; None is greedy.
             oracle: reserved for a stream of outside knowledge; must be None.
+            reach: how much of the rings to look at, where the caller knows; it changes the time of
+                a step and none of its bits. None looks at the positions on a CPU, and at whole
+                rings elsewhere.
 
         Returns:
             Text, codes and the text stream's probabilities.
@@ -184,7 +255,8 @@ class Decoder(nn.Module):
             sampling.check_batch(user_codes.shape[0], active)
         mask = mask_or_none(active)
         self._write_user(user_codes, state, mask)
-        hidden = self._temporal_step(self._embed(self._read_inputs(state)), state, mask)
+        reach = reach or self._reach(state, active)
+        hidden = self._temporal_step(self._embed(self._read_inputs(state)), state, reach, mask)
         sampler = Sampler(sampling, state.positions)
         logits = self.text_head(hidden).float()
         text = sampler.text(logits if logit_bias is None else logits + logit_bias)
@@ -228,7 +300,7 @@ class Decoder(nn.Module):
         self._write_user(user_codes, state, mask)
         if embeddings is None:
             embeddings = self._embed(self._read_inputs(state))
-        self._temporal_step(embeddings, state, mask)
+        self._temporal_step(embeddings, state, self._reach(state, active), mask)
         user_text = torch.full_like(text, self.config.pad_id) if self.config.user_text else None
         self._advance(text, user_text, agent_codes, state, mask)
         write(state.room, torch.zeros_like(state.room), mask)
@@ -329,12 +401,39 @@ class Decoder(nn.Module):
         )
         return x + agent.sum(-2) + user.sum(-2)
 
-    def _temporal_step(self, x: Tensor, state: DecoderState, mask: Tensor | None) -> Tensor:
+    def _reach(self, state: DecoderState, active: Tensor) -> Reach:
+        if active.device.type != "cpu":
+            return Reach(self.config.ring_steps, self.config.context - 1)
+        if not bool(active.any()):
+            return Reach.of(self.config, 1)
+        live_steps = int(state.positions[active].max()) + 1
+        return Reach.of(self.config, live_steps, int(state.pinned[active].max()))
+
+    def _view(self, state: DecoderState, reach: Reach) -> RingView:
+        """The rings as this step sees them."""
+        config, positions, pinned = self.config, state.positions, state.pinned
+        sink_rotation = is_pinned = None
+        if reach.pinned_places:
+            # in the cache's own numbering the newest step is the last of the context
+            sink_positions = positions.clamp(max=config.context - 1)
+            sink_rotation = self._rotation(sink_positions[:, None])
+            places = torch.arange(reach.pinned_places, device=positions.device)
+            is_pinned = (places < pinned[:, None])[:, None, None, :]
+        return RingView(
+            ring_places(positions, config.ring_steps, pinned),
+            ring_mask(positions, config.ring_steps, config.context, pinned, reach.live_places),
+            self._rotation(positions[:, None]),
+            sink_rotation,
+            is_pinned,
+        )
+
+    def _temporal_step(
+        self, x: Tensor, state: DecoderState, reach: Reach, mask: Tensor | None
+    ) -> Tensor:
         """Put the summed inputs [B, D] of this position through the transformer."""
-        visible = ring_mask(state.positions, self.config.ring_steps, self.config.context)
-        rotation = self._rotation(state.positions[:, None])
+        view = self._view(state, reach)
         for layer, ring in zip(self.temporal_layers(), state.rings, strict=True):
-            x = layer.step(x, ring, state.positions, rotation, visible, mask)
+            x = layer.step(x, ring, view, mask)
         normed: Tensor = self.norm(x)
         return normed
 
@@ -412,6 +511,11 @@ class Decoder(nn.Module):
             if tuple(logit_bias.shape) != expected or logit_bias.dtype != torch.float32:
                 found = f"{logit_bias.dtype} {list(logit_bias.shape)}"
                 raise CodeError(f"logit_bias is float32 {list(expected)}, not {found}")
+
+
+def _power_of_two(steps: int) -> int:
+    """At least MIN_LIVE_PLACES, below which attention costs nothing worth saving."""
+    return max(MIN_LIVE_PLACES, 1 << (steps - 1).bit_length())
 
 
 class _NoInitialValues(TorchFunctionMode):

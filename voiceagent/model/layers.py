@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from voiceagent_codec.streaming import SlotState, places
-from voiceagent_kernels.reference.ring_attention import ring_attention, ring_write
+from voiceagent_kernels.reference.ring_attention import ring_attention, ring_write, sink_mask
 from voiceagent_kernels.reference.rms_norm import rms_norm
 from voiceagent_kernels.reference.rope import apply_rope
 
@@ -26,6 +26,17 @@ class RingState(SlotState):
 
     keys: Tensor = dataclasses.field(metadata=places(2))
     values: Tensor = dataclasses.field(metadata=places(2))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RingView:
+    """What a step does with a ring, the same for every layer."""
+
+    places: Tensor  # i64 [B], of `ring_places`: where the new key goes
+    mask: Tensor  # bool [B, 1, 1, L], of `ring_mask`
+    rotation: Tensor | None  # c64 [B, 1, 1, head_width / 2] of the step, of `rope_rotation`
+    sink_rotation: Tensor | None = None  # the same, of the query that pinned keys meet
+    is_pinned: Tensor | None = None  # bool [B, 1, 1, P], with `sink_rotation`
 
 
 class Norm(nn.Module):
@@ -87,31 +98,27 @@ class TransformerLayer(nn.Module):
             torch.zeros(shape, device=device, dtype=dtype),
         )
 
-    def step(
-        self,
-        x: Tensor,
-        ring: RingState,
-        positions: Tensor,
-        rotation: Tensor | None,
-        mask: Tensor,
-        active: Tensor | None,
-    ) -> Tensor:
+    def step(self, x: Tensor, ring: RingState, view: RingView, active: Tensor | None) -> Tensor:
         """One new row per slot.
 
         Args:
             x: [B, D].
             ring: this layer's past.
-            positions: i64 [B], absolute step of the row.
-            rotation: c64 [B, 1, 1, head_width / 2] of `rope_rotation`, or None.
-            mask: bool [B, 1, 1, S] of `ring_mask`.
+            view: places, mask and rotations of the step.
             active: bool [B] or None.
 
         Returns:
             [B, D].
         """
-        query, key, value = self._heads(self.attention_in(self.norm1(x)), rotation)
-        ring_write(ring.keys, key, positions, active)
-        ring_write(ring.values, value, positions, active)
+        joint = self.attention_in(self.norm1(x))
+        query, key, value = self._heads(joint, view.rotation)
+        ring_write(ring.keys, key, view.places, active)
+        ring_write(ring.values, value, view.places, active)
+        mask = view.mask
+        if view.sink_rotation is not None and view.is_pinned is not None:
+            unturned = joint.view(len(x), 3 * self.config.heads, 1, -1)[:, : self.config.heads]
+            sink_query = apply_rope(unturned, view.sink_rotation)
+            mask = sink_mask(mask, query, sink_query, ring.keys, view.is_pinned)
         mixed = ring_attention(query, ring.keys, ring.values, mask)
         x = x + self.attention_out(mixed.reshape(x.shape))
         return x + self._feed_forward(self.norm2(x), 0)
