@@ -51,11 +51,13 @@ class Adapter:
         weights: the safetensors file.
         rank: of every pair.
         scaling: factor of B A.
+        is_dora: every pair comes with the length of its matrix's rows.
     """
 
     weights: Path
     rank: int
     scaling: float
+    is_dora: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.rank, int) or self.rank < 1:
@@ -117,8 +119,9 @@ def _check(adapter: Adapter, name: str, pair: Mapping[str, Tensor], place: Tenso
     where = f"{adapter.weights}: adapter of '{name}'"
     if place is None:
         raise ConfigError(f"{where}: this model has no such matrix")
-    if not {"A", "B"} <= pair.keys():
-        raise ConfigError(f"{where}: needs both lora_A and lora_B")
+    needed = {"A", "B", "magnitude"} if adapter.is_dora else {"A", "B"}
+    if pair.keys() != needed:
+        raise ConfigError(f"{where}: holds {sorted(pair)}, by its config it needs {sorted(needed)}")
     rows, columns = place.shape
     want = {"A": [adapter.rank, columns], "B": [rows, adapter.rank], "magnitude": [rows]}
     for side, tensor in pair.items():
@@ -156,4 +159,5 @@ def _open_peft(folder: Path) -> Adapter:
     if not isinstance(rank, int) or rank < 1 or not isinstance(alpha, int | float):
         raise ConfigError(f"{file}: 'r' and 'lora_alpha' must be numbers, not {rank!r}, {alpha!r}")
     divisor = rank**0.5 if values.get("use_rslora") else rank
-    return Adapter(folder / PEFT_WEIGHTS, rank, alpha / divisor)
+    is_dora = values.get("use_dora") is True
+    return Adapter(folder / PEFT_WEIGHTS, rank, alpha / divisor, is_dora)
