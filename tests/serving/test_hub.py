@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from voiceagent.errors import MalformedMessage
+from voiceagent.errors import MalformedMessage, PromptRefused, VoiceError
 from voiceagent.serving.config import EngineConfig, SessionOptions
 from voiceagent.serving.echo import EchoEngine
 from voiceagent.serving.hub import Hub
@@ -10,10 +10,12 @@ from voiceagent.serving.messages import (
     CloseSession,
     GetStatus,
     OpenSession,
+    OptionsRefused,
     Ping,
     Pong,
     SessionEnded,
     SessionOpened,
+    SessionReady,
     SessionRefused,
     StatusReport,
     UserFrame,
@@ -154,7 +156,7 @@ def test_undelivered_message_is_counted_and_an_undelivered_opening_is_undone(hub
     key = opened(hub)
     hub.undelivered(b"a", Pong())
     assert hub.status().num_free == 1
-    hub.undelivered(b"a", SessionOpened(1, key))
+    hub.undelivered(b"a", SessionOpened(1, key, False, False))
     assert (hub.status().num_free, hub.status().dropped_out_messages) == (2, 2)
 
 
@@ -185,3 +187,137 @@ def test_hub_does_not_sleep_while_something_is_to_be_sent_or_stepped(hub, clock)
     assert hub.wait_us() == 160_000
     say(hub, clock, key, 0.1)
     assert hub.wait_us() == 0
+
+
+class PromptEngine(EchoEngine):
+    """Feeds a role in one piece per word, 60 ms each; its steps take 30 ms."""
+
+    is_promptable = True
+
+    def __init__(self, config, clock):
+        super().__init__(config, clock)
+        self.words = {}
+
+    @property
+    def preparing(self):
+        waiting = [s for s in self._sessions.values() if s.is_preparing]
+        return waiting[0] if waiting else None
+
+    def voice_ids(self):
+        return ("alice", "bob")
+
+    def open_session(self, options=None):
+        if options.voice == "nobody":
+            raise PromptRefused("no voice 'nobody': there are alice, bob")
+        session = super().open_session(options)
+        session.is_preparing = session.is_prompted = bool(options.role)
+        self.words[session] = options.role.split()
+        return session
+
+    def prepare(self):
+        self._clock.advance_ms(60)
+        session = self.preparing
+        word = self.words[session].pop(0)
+        if word == "boom":
+            raise RuntimeError(word)
+        if word == "gone":
+            raise VoiceError("the voice has gone")
+        session.is_preparing = bool(self.words[session])
+        return not session.is_preparing
+
+    def step(self):
+        self._clock.advance_ms(30)
+        return super().step()
+
+
+@pytest.fixture
+def prompted(clock):
+    return Hub(PromptEngine(EngineConfig(num_slots=3), clock), "prompted", clock)
+
+
+def open_with(hub, role, client=b"a"):
+    hub.receive(client, OpenSession(1, SessionOptions(role=role)))
+
+
+def test_prompt_is_fed_a_piece_a_turn_and_then_the_session_is_ready(prompted):
+    open_with(prompted, "two words")
+    [(_, opened)] = prompted.turn()
+    assert (opened.is_prompted, opened.is_preparing) == (True, True)
+    assert (prompted.status().num_preparing, prompted.wait_us()) == (1, 0)
+    assert prompted.turn() == [(b"a", SessionReady(opened.key))]
+    assert (prompted.status().num_preparing, prompted.wait_us()) == (0, 160_000)
+
+
+def test_sound_and_silence_of_a_session_that_prepares_are_not_stepped(prompted, clock):
+    open_with(prompted, "one two three four five six seven eight nine ten")
+    [(_, opened)] = prompted.turn()
+    for _ in range(5):
+        say(prompted, clock, opened.key, 0.1)
+        assert prompted.turn() == []
+    assert (prompted.status().frames, prompted.status().dropped_in_frames) == (0, 0)
+
+
+def test_prompt_makes_no_other_session_miss_its_deadline(prompted, clock):
+    live = opened(prompted, b"live")
+    say(prompted, clock, live, 0.1, b"live")
+    prompted.turn()  # a step: now its length is known
+    begin_us = clock.now_us() - 30_000
+    open_with(prompted, "word " * 12)
+    ready_at = None
+    for number in range(1, 30):
+        while clock.now_us() < begin_us + number * 80_000:
+            for _, message in prompted.turn():
+                ready_at = ready_at or (number if isinstance(message, SessionReady) else None)
+            if prompted.wait_us():
+                clock.advance_ms(1)
+        frame = np.full(1920, 0.1, np.float32)
+        prompted.receive(b"live", UserFrame(live, begin_us + number * 80_000, frame))
+    assert prompted.status().missed_deadlines == 0
+    assert ready_at is not None
+    assert ready_at > 2
+
+
+def test_prompt_that_gets_no_time_between_the_others_steps_ends_with_the_reason(prompted, clock):
+    live = opened(prompted, b"live")
+    prompted._step_us = 150_000
+    open_with(prompted, "never")
+    for _ in range(62):
+        clock.advance_ms(1000)
+        prompted._step_us = 150_000
+        prompted.receive(b"a", Ping())
+        say(prompted, clock, live, 0.1, b"live")
+        ended = [m for _, m in prompted.turn() if isinstance(m, SessionEnded)]
+        if ended:
+            break
+    assert "role and voice were not taken in within 60 s" in ended[0].reason
+    assert prompted.status().num_free == 2
+
+
+@pytest.mark.parametrize(
+    ("role", "reason"),
+    [("boom", "the step of slots 0 failed: RuntimeError: boom"), ("gone", "the voice has gone")],
+)
+def test_prompt_that_cannot_be_fed_ends_its_session_with_the_reason(prompted, role, reason):
+    open_with(prompted, role)
+    [(_, opened), (_, ended)] = prompted.turn()
+    assert ended == SessionEnded(opened.key, reason)
+    assert prompted.status().num_free == 3
+
+
+def test_client_that_leaves_while_its_prompt_is_fed_frees_the_slot(prompted):
+    open_with(prompted, "many many words")
+    [(_, opened)] = prompted.turn()
+    prompted.receive(b"a", CloseSession(opened.key))
+    assert prompted.turn() == [(b"a", SessionEnded(opened.key, "closed"))]
+    assert (prompted.status().num_free, prompted.status().num_preparing) == (3, 0)
+    assert prompted.wait_us() == 250_000
+
+
+def test_options_that_cannot_be_had_are_refused_with_the_reason(prompted):
+    message = OpenSession(7, SessionOptions(voice="nobody"))
+    assert ask(prompted, message) == OptionsRefused(7, "no voice 'nobody': there are alice, bob")
+    assert prompted.status().num_free == 3
+
+
+def test_status_tells_the_voices(prompted):
+    assert (prompted.status().is_promptable, prompted.status().voices) == (True, ("alice", "bob"))

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import struct
 import subprocess
@@ -17,11 +18,13 @@ from voiceagent.serving.messages import (
     EngineStatus,
     GetStatus,
     OpenSession,
+    OptionsRefused,
     Ping,
     Pong,
     SessionEnded,
     SessionKey,
     SessionOpened,
+    SessionReady,
     SessionRefused,
     StatusReport,
     UserFrame,
@@ -33,16 +36,19 @@ KEY = SessionKey("0123456789abcdef" * 2, 3, 7)
 PCM = np.linspace(-1, 1, 1920, dtype=np.float32)
 MESSAGES = [
     OpenSession(1, SessionOptions(text_temperature=0.7, seed=2**62)),
-    SessionOpened(1, KEY),
+    OpenSession(2, SessionOptions(role="\U0001f600" * 4000, voice="x" * 64)),
+    SessionOpened(1, KEY, True, False),
+    SessionReady(KEY),
+    OptionsRefused(1, "no voice 'x'"),
     SessionRefused(1, 4, 5.0),
     CloseSession(KEY),
     SessionEnded(KEY, "Zürich, \x00 and \n"),
     Ping(),
     Pong(),
     GetStatus(9),
-    StatusReport(9, EngineStatus("nano", *range(18))),
+    StatusReport(9, EngineStatus("nano", True, ("a",) * 256, *range(19))),
 ]
-TAG_OF_CLOSE, TAG_OF_PING, TAG_OF_OPEN, TAG_OF_USER_FRAME = 5, 7, 0, 3
+TAG_OF_CLOSE, TAG_OF_PING, TAG_OF_OPEN, TAG_OF_USER_FRAME, TAG_OF_STATUS = 5, 7, 0, 3, 10
 
 
 def raw(tag, header, payload=b"", version=VERSION):
@@ -52,6 +58,10 @@ def raw(tag, header, payload=b"", version=VERSION):
 
 def key_fields(**changes):
     return {"key": {"id": "0" * 32, "slot": 0, "generation": 1, **changes}}
+
+
+def status_fields(**changes):
+    return {**dataclasses.asdict(MESSAGES[-1].status), **changes}
 
 
 @pytest.mark.parametrize("message", MESSAGES, ids=lambda message: type(message).__name__)
@@ -86,6 +96,8 @@ def test_frames_carry_their_samples_bit_for_bit():
         (raw(TAG_OF_CLOSE, key_fields(id="x" * 60_000)), "32 hexadecimal digits"),
         (raw(TAG_OF_CLOSE, {"key": None}), "fields of SessionKey"),
         (raw(TAG_OF_OPEN, {"request": 1, "options": {"seed": 1}}), "fields of SessionOptions"),
+        (raw(TAG_OF_STATUS, {"request": 1, "status": status_fields(voices=["a", 1])}), "voices is"),
+        (raw(TAG_OF_STATUS, {"request": 1, "status": status_fields(voices="a")}), "voices is"),
         (encode(UserFrame(KEY, 1, PCM))[:-1], "7680 bytes of sound, not 7679"),
         (raw(TAG_OF_USER_FRAME, []), "fields of UserFrame"),
     ],

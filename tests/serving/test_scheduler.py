@@ -150,3 +150,18 @@ def test_wait_ends_when_the_first_slot_starves(scheduler, clock):
     assert scheduler.wait_us(250_000) == 60_000
     scheduler.close(0)
     assert scheduler.wait_us(250_000) == 160_000
+
+
+def test_time_to_spare_ends_where_the_next_frame_of_any_slot_would_be_answered_late(
+    scheduler, clock
+):
+    assert scheduler.spare_us(30_000) > 10**9
+    scheduler.open(0)
+    assert scheduler.spare_us(30_000) == 130_000  # complete in 80 ms, answered 80 ms later
+    clock.advance_ms(50)
+    scheduler.open(1)
+    assert scheduler.spare_us(30_000) == 80_000
+    scheduler.complete(1, clock.now_us())
+    assert scheduler.spare_us(30_000) == 50_000
+    scheduler.stepped(1)
+    assert scheduler.spare_us(30_000) == 80_000

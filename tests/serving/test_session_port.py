@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from voiceagent.errors import SessionClosed
-from voiceagent.serving.messages import AgentFrame, SessionEnded, SessionKey
+from voiceagent.serving.messages import AgentFrame, SessionEnded, SessionKey, SessionReady
 from voiceagent.serving.session_port import MAX_WAITING_FRAMES, SessionPort
 
 KEY = SessionKey("0" * 32, 0, 1)
@@ -117,3 +117,21 @@ def test_reader_that_waits_is_woken_by_the_end(port):
 
     with pytest.raises(SessionClosed, match="gone"):
         asyncio.run(wait())
+
+
+@pytest.mark.parametrize("word", [SessionReady(KEY), SessionEnded(KEY, "boom")])
+def test_port_that_prepares_counts_sound_and_waits_for_the_engines_word(link, clock, word):
+    port = SessionPort(KEY, link, clock, is_prompted=True, is_preparing=True)
+    port.push(np.zeros(2000, np.float32))
+
+    async def wait():
+        waiting = asyncio.create_task(port.wait_ready())
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        port.deliver(word)
+        await waiting
+
+    asyncio.run(wait())
+    port.push(np.zeros(1920, np.float32))
+    assert (port.early_samples, port.is_preparing) == (2000, False)
+    assert len(link.frames) == (port.ended is None)

@@ -77,6 +77,15 @@ class PromptPlan:
         """T."""
         return len(self.text)
 
+    def to(self, device: torch.device, dtype: torch.dtype) -> PromptPlan:
+        """The same on a device, with embeddings of a dtype."""
+        return PromptPlan(
+            self.text.to(device),
+            self.agent_codes.to(device),
+            self.user_codes.to(device),
+            self.embeddings.to(device, dtype),
+        )
+
 
 def role_tokens(role: str, tokenizer: Tokenizer) -> list[int]:
     """A role between the tags that the model was trained with; nothing for an empty one."""

@@ -41,6 +41,24 @@ class EchoEngine:
         self._sessions[handle.index] = session
         return session
 
+    @property
+    def is_promptable(self) -> bool:
+        """Nobody can be told to be an echo."""
+        return False
+
+    @property
+    def preparing(self) -> Session | None:
+        """Nobody, ever."""
+        return None
+
+    def voice_ids(self) -> tuple[str, ...]:
+        """It has no voice of its own."""
+        return ()
+
+    def prepare(self) -> bool:
+        """Nobody is `preparing`."""
+        return True
+
     def close(self, session: Session) -> None:
         """End a conversation and free its slot.
 

@@ -7,6 +7,7 @@ whose frame is complete and waits for nobody. Not here: sockets, processes, real
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,14 @@ from voiceagent.model.tokenizer import Tokenizer
 from voiceagent.serving.config import EngineConfig, SessionOptions
 from voiceagent.serving.forecast import forecast, most_in_time
 from voiceagent.serving.metrics import StepForecast, StepMetrics
+from voiceagent.serving.prompts import Prompt, Prompts
 from voiceagent.serving.session import Session, SessionFrame, StepInput
 from voiceagent.serving.slots import SlotTable
 from voiceagent.serving.step import BatchStep, SlotOutput
+from voiceagent.serving.voices import VoiceRegistry
+
+#: What no feed yields.
+_FED = object()
 
 
 class Engine:
@@ -38,6 +44,9 @@ class Engine:
         config: EngineConfig,
         clock: Clock | None = None,
         sampling: SamplingDefaults | None = None,
+        *,
+        is_promptable: bool = False,
+        voices: VoiceRegistry | None = None,
     ) -> None:
         """An engine of weights that are loaded; it runs where they are."""
         self.config = config
@@ -47,7 +56,15 @@ class Engine:
         self._sampling = sampling or SamplingDefaults()
         self._slots = SlotTable(config.num_slots)
         self._batch = BatchStep(codec, decoder, config.num_slots)
+        self._prompts = Prompts(
+            self._batch,
+            tokenizer,
+            is_promptable=is_promptable,
+            voices=voices,
+            max_bytes=config.prompt_cache_mib * 2**20,
+        )
         self._sessions: dict[int, Session] = {}
+        self._feeds: dict[int, Iterator[None]] = {}  # by slot, oldest first
 
     @classmethod
     def load(
@@ -56,6 +73,7 @@ class Engine:
         config: EngineConfig | None = None,
         *,
         adapter: Path | None = None,
+        voices: Path | None = None,
     ) -> Engine:
         """An engine with a model's weights.
 
@@ -63,6 +81,7 @@ class Engine:
             model: "nano", a model folder or a hub id.
             config: settings; one slot by default.
             adapter: a folder with a LoRA or DoRA adapter, merged into the weights.
+            voices: the folder of registered voices.
 
         Raises:
             ConfigError: the folder or its config cannot be used.
@@ -77,12 +96,28 @@ class Engine:
             folder.tokenizer(),
             config,
             sampling=folder.sampling,
+            is_promptable=folder.is_promptable,
+            voices=VoiceRegistry(voices) if voices else None,
         )
 
     @property
     def num_free(self) -> int:
         """Sessions that could be opened now."""
         return self._slots.num_free
+
+    @property
+    def is_promptable(self) -> bool:
+        """Whether a session may have a role and a voice."""
+        return self._prompts.is_promptable
+
+    @property
+    def preparing(self) -> Session | None:
+        """The session whose prompt is being fed: the one that waits longest."""
+        return self._sessions[next(iter(self._feeds))] if self._feeds else None
+
+    def voice_ids(self) -> tuple[str, ...]:
+        """Voices that a session may ask for."""
+        return self._prompts.voice_ids()
 
     def state_bytes(self) -> int:
         """Memory that all slots' states take."""
@@ -100,17 +135,23 @@ class Engine:
     def open_session(self, options: SessionOptions | None = None) -> Session:
         """Start a conversation in a fresh slot.
 
+        With a prompt that was not fed before, it is `is_preparing`: next, `prepare` until it is
+        not. Sound that comes meanwhile is not heard.
+
         Raises:
             AtCapacity: every slot is taken.
+            PromptRefused: its role or voice cannot be taken.
         """
+        options = options or SessionOptions()
+        prompt = self._prompts.prompt_of(options)
         handle = self._slots.acquire()
         if handle is None:
             raise AtCapacity(self.config.num_slots, self.config.retry_after_s)
-        session = Session(handle, options or SessionOptions(), self.config)
+        session = Session(handle, options, self.config)
         try:
-            self._batch.begin(
-                handle.index, self._sampling_of(session.options), session.options.seed
-            )
+            self._batch.begin(handle.index, self._sampling_of(options), options.seed)
+            if prompt is not None:
+                self._prompt(session, prompt)
         except BaseException:
             self._slots.release(handle)
             raise
@@ -125,8 +166,27 @@ class Engine:
         """
         self._slots.release(session.handle)
         session.is_closed = True
+        self._feeds.pop(session.handle.index, None)
         del self._sessions[session.handle.index]
         self._batch.end(session.handle.index)
+
+    def prepare(self) -> bool:
+        """Feed the next piece of the prompt of `preparing`, which takes about a step of one slot.
+
+        Returns:
+            Whether that session can begin.
+
+        Raises:
+            VoiceError: its voice cannot be read; close it.
+            PromptRefused: its voice is another model's; likewise.
+        """
+        session = self.preparing
+        assert session is not None, "nobody is preparing"
+        if next(self._feeds[session.handle.index], _FED) is not _FED:
+            return False
+        del self._feeds[session.handle.index]
+        session.is_preparing = False
+        return True
 
     def step(self) -> list[SessionFrame]:
         """Advance every session that has a complete frame; nothing when none has."""
@@ -143,6 +203,14 @@ class Engine:
             self._frame(session, item, output)
             for session, item, output in zip(stepping, inputs, outputs, strict=True)
         ]
+
+    def _prompt(self, session: Session, prompt: Prompt) -> None:
+        """Give a fresh slot its prompt at once where it is known, in pieces otherwise."""
+        slot = session.handle.index
+        session.is_prompted = True
+        if not self._prompts.restore(slot, prompt):
+            session.is_preparing = True
+            self._feeds[slot] = self._prompts.feed(slot, prompt)
 
     def _sampling_of(self, options: SessionOptions) -> SamplingDefaults:
         """What a session asks for, the model's own where it asks for nothing."""

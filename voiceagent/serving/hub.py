@@ -15,7 +15,7 @@ import secrets
 from typing import Protocol
 
 from voiceagent.clock import Clock
-from voiceagent.errors import AtCapacity, MalformedMessage, StepFailed
+from voiceagent.errors import AtCapacity, MalformedMessage, PromptRefused, StepFailed, VoiceError
 from voiceagent.serving.config import EngineConfig, SessionOptions
 from voiceagent.serving.messages import (
     AgentFrame,
@@ -25,11 +25,13 @@ from voiceagent.serving.messages import (
     GetStatus,
     Message,
     OpenSession,
+    OptionsRefused,
     Ping,
     Pong,
     SessionEnded,
     SessionKey,
     SessionOpened,
+    SessionReady,
     SessionRefused,
     StatusReport,
     UserFrame,
@@ -42,6 +44,8 @@ from voiceagent.serving.session import Session, SessionFrame
 VANISHED_AFTER_US = 5_000_000
 #: The longest sleep: bounds how late a vanished gateway or a signal is noticed.
 MAX_WAIT_US = 250_000
+#: A prompt that could not be fed within this, for want of time between the others' steps, fails.
+PREPARE_WITHIN_US = 60_000_000
 #: Of a session's end; the log has the rest.
 MAX_REASON_CHARS = 300
 
@@ -60,7 +64,25 @@ class SteppingEngine(Protocol):
         ...
 
     def open_session(self, options: SessionOptions | None = None) -> Session:
-        """Start a conversation, or raise AtCapacity."""
+        """Start a conversation, or raise AtCapacity or PromptRefused."""
+        ...
+
+    @property
+    def is_promptable(self) -> bool:
+        """Whether a session may have a role and a voice."""
+        ...
+
+    def voice_ids(self) -> tuple[str, ...]:
+        """Voices that a session may ask for."""
+        ...
+
+    @property
+    def preparing(self) -> Session | None:
+        """The session whose prompt is being fed."""
+        ...
+
+    def prepare(self) -> bool:
+        """Feed the next piece of it; returns whether that session can begin."""
         ...
 
     def close(self, session: Session) -> None:
@@ -92,6 +114,7 @@ class _Seat:
     key: SessionKey
     client: bytes
     session: Session
+    opened_us: int
 
 
 class Hub:
@@ -106,6 +129,8 @@ class Hub:
         self._seats: dict[int, _Seat] = {}
         self._heard_us: dict[bytes, int] = {}
         self._outbox: list[tuple[bytes, FromEngine]] = []
+        # the longest of late, older ones counting less and less
+        self._step_us = self._piece_us = 0
 
     def receive(self, client: bytes, message: Message) -> None:
         """Take one message of a gateway.
@@ -129,7 +154,7 @@ class Hub:
                 raise MalformedMessage(f"{type(message).__name__} to an engine")
 
     def turn(self) -> list[tuple[bytes, FromEngine]]:
-        """Step all slots that are ready.
+        """Step all slots that are ready; then, if they leave the time, feed a piece of a prompt.
 
         Returns:
             What is to be sent, in order, and to whom.
@@ -139,12 +164,16 @@ class Hub:
             self._seats[slot].session.push_silence()
         if ready := self._scheduler.ready():
             self._step(ready)
+        if self._can_prepare():
+            self._prepare()
         outbox, self._outbox = self._outbox, []
         return outbox
 
     def wait_us(self) -> int:
         """How long to sleep unless a message comes."""
-        return 0 if self._outbox else self._scheduler.wait_us(MAX_WAIT_US)
+        if self._outbox or self._can_prepare():
+            return 0
+        return self._scheduler.wait_us(MAX_WAIT_US)
 
     def status(self) -> EngineStatus:
         """How the engine is doing."""
@@ -154,9 +183,12 @@ class Hub:
             counters["dropped_in_frames"] += seat.session.dropped_frames
         return EngineStatus(
             model=self._model,
+            is_promptable=self._engine.is_promptable,
+            voices=self._engine.voice_ids(),
             pid=os.getpid(),
             num_slots=self._engine.config.num_slots,
             num_free=self._engine.num_free,
+            num_preparing=sum(seat.session.is_preparing for seat in self._seats.values()),
             steps=metrics.steps,
             frames=metrics.frames,
             step_p50_us=times.p50_us,
@@ -214,11 +246,17 @@ class Hub:
             refusal = SessionRefused(message.request, full.num_slots, full.retry_after_s)
             self._send(client, refusal)
             return
+        except PromptRefused as error:
+            self._send(client, OptionsRefused(message.request, str(error)))
+            return
         handle = session.handle
         key = SessionKey(secrets.token_hex(16), handle.index, handle.generation)
-        self._seats[handle.index] = _Seat(key, client, session)
-        self._scheduler.open(handle.index)
-        self._send(client, SessionOpened(message.request, key))
+        self._seats[handle.index] = _Seat(key, client, session, self._clock.now_us())
+        is_preparing = session.is_preparing
+        if not is_preparing:
+            self._scheduler.open(handle.index)
+        opened = SessionOpened(message.request, key, session.is_prompted, is_preparing)
+        self._send(client, opened)
 
     def _hear(self, client: bytes, message: UserFrame) -> None:
         seat = self._find(client, message.key)
@@ -227,6 +265,8 @@ class Hub:
             self._send(client, SessionEnded(message.key, "the engine does not know this session"))
             return
         seat.session.push(message.pcm)
+        if seat.session.is_preparing:
+            return
         if self._scheduler.complete(message.key.slot, message.complete_us):
             seat.session.drop_oldest()
 
@@ -245,6 +285,7 @@ class Hub:
             self._fail(StepFailed(ready, error))
             return
         step_us = self._clock.now_us() - begin_us
+        self._step_us = _recent_most(self._step_us, step_us)
         for frame in frames:
             self._answer(frame, step_us)
 
@@ -268,6 +309,29 @@ class Hub:
         )
         self._send(seat.client, answer)
 
+    def _can_prepare(self) -> bool:
+        """Whether there is a prompt to be fed, and the time for a piece of it."""
+        if self._engine.preparing is None:
+            return False
+        return self._scheduler.spare_us(self._step_us) > self._piece_us
+
+    def _prepare(self) -> None:
+        session = self._engine.preparing
+        assert session is not None, "looked at just before"
+        seat, begin_us = self._seats[session.handle.index], self._clock.now_us()
+        try:
+            is_ready = self._engine.prepare()
+        except (PromptRefused, VoiceError) as error:
+            self._end(seat, str(error))
+            return
+        except Exception as error:  # noqa: BLE001  the engine's supervisor: the process goes on
+            self._fail(StepFailed([session.handle.index], error))
+            return
+        self._piece_us = _recent_most(self._piece_us, self._clock.now_us() - begin_us)
+        if is_ready:
+            self._scheduler.open(session.handle.index)
+            self._send(seat.client, SessionReady(seat.key))
+
     def _fail(self, failure: StepFailed) -> None:
         """End the sessions that were in a failed step; their slots begin afresh when reopened."""
         self.counters.failed_steps += 1
@@ -282,10 +346,26 @@ class Hub:
     def _release(self, seat: _Seat) -> None:
         self.counters.dropped_in_frames += seat.session.dropped_frames
         del self._seats[seat.key.slot]
-        self._scheduler.close(seat.key.slot)
+        if not seat.session.is_preparing:
+            self._scheduler.close(seat.key.slot)
         self._engine.close(seat.session)
 
     def _reap(self) -> None:
         oldest_us = self._clock.now_us() - VANISHED_AFTER_US
         for client in [name for name, heard_us in self._heard_us.items() if heard_us < oldest_us]:
             self.lost(client)
+        self._reap_preparing()
+
+    def _reap_preparing(self) -> None:
+        oldest_us = self._clock.now_us() - PREPARE_WITHIN_US
+        for seat in list(self._seats.values()):
+            if seat.session.is_preparing and seat.opened_us < oldest_us:
+                self._end(
+                    seat,
+                    f"role and voice were not taken in within {PREPARE_WITHIN_US // 10**6} s: the "
+                    "other conversations leave too little time",
+                )
+
+
+def _recent_most(most_us: int, new_us: int) -> int:
+    return max(new_us, most_us - most_us // 16)

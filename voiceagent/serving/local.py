@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from voiceagent.clock import Clock, MonotonicClock
-from voiceagent.errors import AtCapacity, EngineUnavailable
+from voiceagent.errors import AtCapacity, EngineUnavailable, PromptRefused
 from voiceagent.serving.config import SessionOptions
 from voiceagent.serving.hub import Hub, SteppingEngine
 from voiceagent.serving.messages import (
@@ -20,10 +20,12 @@ from voiceagent.serving.messages import (
     EngineStatus,
     FromEngine,
     OpenSession,
+    OptionsRefused,
     Ping,
     SessionEnded,
     SessionKey,
     SessionOpened,
+    SessionReady,
     SessionRefused,
     UserFrame,
 )
@@ -42,7 +44,7 @@ class LocalClient:
         self._clock = clock or MonotonicClock()
         self._hub = Hub(engine, model, self._clock)
         self._ports: dict[SessionKey, SessionPort] = {}
-        self._opened: SessionOpened | SessionRefused | None = None
+        self._opened: SessionOpened | SessionRefused | OptionsRefused | None = None
         self._news = asyncio.Event()
         self._task = asyncio.create_task(self._run(), name="in-memory engine")
         self._task.add_done_callback(self._on_done)
@@ -63,6 +65,7 @@ class LocalClient:
 
         Raises:
             AtCapacity: every slot is taken.
+            PromptRefused: there is no such voice, or the role is too long for the model.
             EngineUnavailable: the client was closed.
         """
         if self._task.done():
@@ -72,6 +75,8 @@ class LocalClient:
         answer, self._opened = self._opened, None
         if isinstance(answer, SessionRefused):
             raise AtCapacity(answer.num_slots, answer.retry_after_s)
+        if isinstance(answer, OptionsRefused):
+            raise PromptRefused(answer.reason)
         assert answer is not None, "the hub answers an opening in the same turn"
         return self._ports[answer.key]
 
@@ -120,13 +125,22 @@ class LocalClient:
             case AgentFrame(key):
                 if port := self._ports.get(key):
                     port.deliver(message)
+            case SessionReady(key):
+                if port := self._ports.get(key):
+                    port.deliver(message)
             case SessionEnded(key):
                 if port := self._ports.pop(key, None):
                     port.deliver(message)
             case SessionOpened():
-                self._ports[message.key] = SessionPort(message.key, self, self._clock)
+                self._ports[message.key] = SessionPort(
+                    message.key,
+                    self,
+                    self._clock,
+                    is_prompted=message.is_prompted,
+                    is_preparing=message.is_preparing,
+                )
                 self._opened = message
-            case SessionRefused():
+            case SessionRefused() | OptionsRefused():
                 self._opened = message
 
     def _on_done(self, task: asyncio.Task[None]) -> None:

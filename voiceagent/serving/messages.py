@@ -22,11 +22,12 @@ from voiceagent.audio.framing import FRAME_SAMPLES, Samples
 from voiceagent.errors import MalformedMessage
 from voiceagent.serving.config import SessionOptions
 
-VERSION = 1
-#: Frames are below 8 KiB; nothing that is said needs more than this.
+VERSION = 2
+#: Frames are below 8 KiB, a role of 4000 characters and 256 voices below 50.
 MAX_MESSAGE_BYTES = 64 * 1024
 _PREFIX = struct.Struct("<BBH")
 _PCM = "pcm"
+_TEXTS = tuple[str, ...]
 _ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -61,9 +62,23 @@ class OpenSession:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class SessionOpened:
-    """Engine to gateway: the slot is yours."""
+    """Engine to gateway: the slot is yours.
+
+    Attributes:
+        is_prompted: the session is told what its options ask for; not every model can be.
+        is_preparing: its prompt is still to be fed; `SessionReady` follows.
+    """
 
     request: int
+    key: SessionKey
+    is_prompted: bool
+    is_preparing: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SessionReady:
+    """Engine to gateway: the session's prompt has been fed; from now on it hears."""
+
     key: SessionKey
 
 
@@ -74,6 +89,14 @@ class SessionRefused:
     request: int
     num_slots: int
     retry_after_s: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class OptionsRefused:
+    """Engine to gateway: what was asked for cannot be had; says why."""
+
+    request: int
+    reason: str
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -153,9 +176,12 @@ class EngineStatus:
 
     Attributes:
         model: its name or folder; "echo" for the echo engine.
+        is_promptable: whether a session may have a role and a voice.
+        voices: ids of those that may be asked for.
         pid: of its process.
         num_slots: conversations that it can hold at once.
         num_free: sessions that could be opened now.
+        num_preparing: sessions whose prompt is being fed.
         steps: of the batch, whatever the number of slots in it.
         frames: of single sessions.
         step_p50_us: median time of a recent step.
@@ -174,9 +200,12 @@ class EngineStatus:
     """
 
     model: str
+    is_promptable: bool
+    voices: tuple[str, ...]
     pid: int
     num_slots: int
     num_free: int
+    num_preparing: int
     steps: int
     frames: int
     step_p50_us: int
@@ -204,7 +233,14 @@ class StatusReport:
 
 FromGateway: TypeAlias = OpenSession | UserFrame | CloseSession | Ping | GetStatus
 FromEngine: TypeAlias = (
-    SessionOpened | SessionRefused | AgentFrame | SessionEnded | Pong | StatusReport
+    SessionOpened
+    | SessionRefused
+    | AgentFrame
+    | SessionEnded
+    | Pong
+    | StatusReport
+    | SessionReady
+    | OptionsRefused
 )
 Message: TypeAlias = FromGateway | FromEngine
 
@@ -221,6 +257,8 @@ _CLASSES: tuple[type[Message], ...] = (
     Pong,
     GetStatus,
     StatusReport,
+    SessionReady,
+    OptionsRefused,
 )
 _TAGS = {cls: tag for tag, cls in enumerate(_CLASSES)}
 
@@ -294,12 +332,20 @@ def _build(cls: type, values: Any) -> Any:
     for name, expected in fields.items():
         if dataclasses.is_dataclass(expected):
             values[name] = _build(typing.cast(type, expected), values[name])
+        elif expected == _TEXTS and isinstance(values[name], list):
+            values[name] = _texts(cls, name, values[name])
         elif name != _PCM and not _fits(values[name], expected):
             raise MalformedMessage(f"{cls.__name__}.{name} is {values[name]!r}"[:200])
     try:
         return cls(**values)
     except ValueError as error:
         raise MalformedMessage(f"{cls.__name__}: {error}") from error
+
+
+def _texts(cls: type, name: str, values: list[Any]) -> tuple[str, ...]:
+    if not all(isinstance(value, str) for value in values):
+        raise MalformedMessage(f"{cls.__name__}.{name} is {values!r}"[:200])
+    return tuple(values)
 
 
 def _fits(value: Any, expected: Any) -> bool:

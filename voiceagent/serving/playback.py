@@ -101,13 +101,14 @@ def play(
 
     Raises:
         ValueError: a recording is empty.
+        PromptRefused: the role or voice that is asked for cannot be taken.
     """
     waiting = deque(_Track(index, _frames(pcm)) for index, pcm in enumerate(recordings))
     playing: dict[Session, _Track] = {}
     done: dict[int, Playback] = {}
     while waiting or playing:
         while waiting and engine.num_free:
-            playing[engine.open_session(options)] = waiting.popleft()
+            playing[_opened(engine, options)] = waiting.popleft()
         for session, track in playing.items():
             session.push(track.frames.popleft())
         answers = engine.step()
@@ -120,6 +121,14 @@ def play(
         if on_frames is not None:
             on_frames(len(answers))
     return [done[index] for index in range(len(recordings))]
+
+
+def _opened(engine: Engine, options: SessionOptions | None) -> Session:
+    """A session that hears: nobody waits here while its prompt is fed."""
+    session = engine.open_session(options)
+    while session.is_preparing:
+        engine.prepare()
+    return session
 
 
 @dataclasses.dataclass(slots=True)

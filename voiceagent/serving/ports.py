@@ -20,7 +20,7 @@ import zmq.asyncio
 from zmq.utils.monitor import parse_monitor_message
 
 from voiceagent.clock import Clock, MonotonicClock
-from voiceagent.errors import AtCapacity, EngineUnavailable, MalformedMessage
+from voiceagent.errors import AtCapacity, EngineUnavailable, MalformedMessage, PromptRefused
 from voiceagent.serving.config import SessionOptions, WorkerConfig
 from voiceagent.serving.messages import (
     MAX_MESSAGE_BYTES,
@@ -31,11 +31,13 @@ from voiceagent.serving.messages import (
     GetStatus,
     Message,
     OpenSession,
+    OptionsRefused,
     Ping,
     Pong,
     SessionEnded,
     SessionKey,
     SessionOpened,
+    SessionReady,
     SessionRefused,
     StatusReport,
     UserFrame,
@@ -66,14 +68,14 @@ LINGER_MS = 50
 HIGH_WATER = 1024
 
 _log = logging.getLogger(__name__)
-_Answer: TypeAlias = SessionPort | SessionRefused | EngineStatus
+_Answer: TypeAlias = SessionPort | SessionRefused | OptionsRefused | EngineStatus
 
 
 class PortClient(Protocol):
     """Where sessions come from: `EngineClient`, or `local.LocalClient` in one process."""
 
     async def open(self, options: SessionOptions | None = None) -> SessionPort:
-        """Start a conversation; raises AtCapacity or EngineUnavailable."""
+        """Start a conversation; raises AtCapacity, PromptRefused or EngineUnavailable."""
         ...
 
     async def status(self) -> EngineStatus:
@@ -155,12 +157,15 @@ class EngineClient:
 
         Raises:
             AtCapacity: every slot is taken; known as soon as the engine's present step has ended.
+            PromptRefused: there is no such voice, or the role is too long for the model.
             EngineUnavailable: no answer within `answer_within_s`.
         """
         request = self._new_request()
         answer = await self._ask(request, OpenSession(request, options or SessionOptions()))
         if isinstance(answer, SessionRefused):
             raise AtCapacity(answer.num_slots, answer.retry_after_s)
+        if isinstance(answer, OptionsRefused):
+            raise PromptRefused(answer.reason)
         if not isinstance(answer, SessionPort):
             raise EngineUnavailable(self.address, "it answered another question")
         return answer
@@ -279,13 +284,16 @@ class EngineClient:
             case AgentFrame(key):
                 if port := self._ports.get(key):
                     port.deliver(message)
+            case SessionReady(key):
+                if port := self._ports.get(key):
+                    port.deliver(message)
             case SessionEnded(key):
                 self._closing.discard(key)
                 if port := self._ports.pop(key, None):
                     port.deliver(message)
-            case SessionOpened(request, key):
-                self._take_opened(request, key)
-            case SessionRefused(request):
+            case SessionOpened():
+                self._take_opened(message)
+            case SessionRefused(request) | OptionsRefused(request):
                 self._take_answer(request, message)
             case StatusReport(request, status):
                 self._take_answer(request, status)
@@ -294,11 +302,18 @@ class EngineClient:
             case _:
                 _log.warning("%s from the engine at %s", type(message).__name__, self.address)
 
-    def _take_opened(self, request: int, key: SessionKey) -> None:
+    def _take_opened(self, opened: SessionOpened) -> None:
         # registered here, so that no frame can come before its port
-        port = self._ports[key] = SessionPort(key, self, self._clock)
-        if not self._take_answer(request, port):
-            self.send_close(key)  # whoever asked has given up
+        port = SessionPort(
+            opened.key,
+            self,
+            self._clock,
+            is_prompted=opened.is_prompted,
+            is_preparing=opened.is_preparing,
+        )
+        self._ports[opened.key] = port
+        if not self._take_answer(opened.request, port):
+            self.send_close(opened.key)  # whoever asked has given up
 
     def _take_answer(self, request: int, answer: _Answer) -> bool:
         future = self._answers.get(request)

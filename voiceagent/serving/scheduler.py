@@ -18,6 +18,8 @@ from voiceagent.clock import Clock
 FRAME_US = FRAME_MS * 1000
 #: From a frame's completion to its deadline.
 DEADLINE_US = FRAME_US
+#: What may be spared while nobody talks.
+FOREVER_US = 2**62
 #: Without a complete frame for this long, a slot is owed silence.
 SILENCE_AFTER_US = 2 * FRAME_US
 #: Frames that complete sooner after each other than this are a burst, not a conversation's pace.
@@ -125,6 +127,18 @@ class Scheduler:
         if self._clock.now_us() > complete_us + DEADLINE_US:
             self.missed_deadlines += 1
         return complete_us
+
+    def spare_us(self, step_us: int) -> int:
+        """How long something else may run now before some slot's next step comes late.
+
+        Args:
+            step_us: what that step takes.
+        """
+        now_us, spare_us = self._clock.now_us(), FOREVER_US
+        for times in self._slots.values():
+            complete_us = times.waiting[0] if times.waiting else times.last_complete_us + FRAME_US
+            spare_us = min(spare_us, complete_us + DEADLINE_US - step_us - now_us)
+        return spare_us
 
     def wait_us(self, most_us: int) -> int:
         """How long nothing can become due unless a message comes, at most `most_us`."""

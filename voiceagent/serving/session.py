@@ -73,6 +73,12 @@ class Session:
         self.is_gate_closed = False
         #: Set by the engine when the slot is given back.
         self.is_closed = False
+        #: Whether it was told a role or a voice.
+        self.is_prompted = False
+        #: Set by the engine while the prompt is being fed: sound is not heard yet.
+        self.is_preparing = False
+        #: Samples that came meanwhile.
+        self.early_samples = 0
         #: Steps taken so far.
         self.steps = 0
         #: Input frames replaced by silence because a sample was not finite.
@@ -95,7 +101,7 @@ class Session:
         return self._input.dropped_frames
 
     def push(self, pcm: Samples) -> None:
-        """Bring user sound: float32 [N], 24 kHz mono, any N.
+        """Bring user sound: float32 [N], 24 kHz mono, any N; counted, not heard, while preparing.
 
         Raises:
             ValueError: another shape or dtype.
@@ -103,6 +109,9 @@ class Session:
         """
         if self.is_closed:
             raise SessionClosed("this session was closed; open another")
+        if self.is_preparing:
+            self.early_samples += pcm.size
+            return
         self._input.push(pcm)
 
     def push_silence(self) -> None:

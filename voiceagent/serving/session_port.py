@@ -17,7 +17,13 @@ from typing import Protocol
 from voiceagent.audio.framing import FRAME_MS, FRAME_SAMPLES, FrameAssembler, Samples
 from voiceagent.clock import Clock
 from voiceagent.errors import SessionClosed
-from voiceagent.serving.messages import AgentFrame, SessionEnded, SessionKey, UserFrame
+from voiceagent.serving.messages import (
+    AgentFrame,
+    SessionEnded,
+    SessionKey,
+    SessionReady,
+    UserFrame,
+)
 
 #: Two seconds of the agent that may wait for a transport to read them.
 MAX_WAITING_FRAMES = 25
@@ -72,10 +78,25 @@ class PortLink(Protocol):
 
 
 class SessionPort:
-    """Made by a `PortClient`. Next: `push` and `frames` side by side, then `close`."""
+    """Made by a `PortClient`. Next: `push` and `frames` side by side, then `close`.
 
-    def __init__(self, key: SessionKey, link: PortLink, clock: Clock) -> None:
+    While it `is_preparing`, that is until `wait_ready` returns, sound is counted and not heard.
+    """
+
+    def __init__(
+        self,
+        key: SessionKey,
+        link: PortLink,
+        clock: Clock,
+        *,
+        is_prompted: bool = False,
+        is_preparing: bool = False,
+    ) -> None:
         self.key = key
+        #: Whether the model is told the role and voice that were asked for.
+        self.is_prompted = is_prompted
+        #: Samples of the user that came while the model was told them.
+        self.early_samples = 0
         #: Frames of the user that found the way to the engine full.
         self.dropped_in_frames = 0
         #: Frames of the agent that were not read in time.
@@ -85,6 +106,9 @@ class SessionPort:
         self._input = FrameAssembler(max_frames=1)
         self._waiting: deque[PortFrame] = deque()
         self._news = asyncio.Event()
+        self._ready = asyncio.Event()
+        if not is_preparing:
+            self._ready.set()
         self._ended: str | None = None
         self._is_closed_here = False
 
@@ -93,6 +117,15 @@ class SessionPort:
         """Why nothing more will come, or None while the session lives."""
         return self._ended
 
+    @property
+    def is_preparing(self) -> bool:
+        """Whether the model is still being told role and voice."""
+        return not self._ready.is_set()
+
+    async def wait_ready(self) -> None:
+        """Wait until the model hears, or the session has ended."""
+        await self._ready.wait()
+
     def push(self, pcm: Samples) -> None:
         """Bring user sound: float32 [N], 24 kHz mono, any N. Never waits; no effect once ended.
 
@@ -100,6 +133,9 @@ class SessionPort:
             ValueError: another shape or dtype.
         """
         if self._ended is not None:
+            return
+        if self.is_preparing:
+            self.early_samples += pcm.size
             return
         # at most one frame's worth at a time completes at most one frame
         for begin in range(0, pcm.size, FRAME_SAMPLES):
@@ -130,12 +166,15 @@ class SessionPort:
             self._link.send_close(self.key)
             self.end("closed by this side")
 
-    def deliver(self, message: AgentFrame | SessionEnded) -> None:
+    def deliver(self, message: AgentFrame | SessionEnded | SessionReady) -> None:
         """For the link: the engine's word on this session."""
         if self._ended is not None:
             return
         if isinstance(message, SessionEnded):
             self.end(message.reason)
+            return
+        if isinstance(message, SessionReady):
+            self._ready.set()
             return
         if len(self._waiting) == MAX_WAITING_FRAMES:
             self._waiting.popleft()
@@ -147,6 +186,7 @@ class SessionPort:
         """For the link: nothing more will come. The first reason stays."""
         if self._ended is None:
             self._ended = reason
+        self._ready.set()
         self._news.set()
 
     def _send(self, pcm: Samples) -> None:

@@ -9,7 +9,7 @@ here: who owns a slot, and when to step (`engine`).
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -20,6 +20,7 @@ from voiceagent_codec.streaming import SlotState
 from voiceagent.audio.framing import Samples
 from voiceagent.model.config import SamplingDefaults
 from voiceagent.model.decoder import Decoder, DecoderState, StepOutput
+from voiceagent.model.prompt import PromptPlan
 from voiceagent.model.sampling import Sampling
 from voiceagent.serving.session import StepInput
 
@@ -82,6 +83,8 @@ class BatchStep:
             decoder.init_state(num_slots, self.device, weight.dtype),
             Sampling.greedy(num_slots, self.device),
         )
+        self._dtype = weight.dtype
+        self._one_active = torch.ones(1, dtype=torch.bool, device=self.device)
         self._views = {num_slots: self.state}
         self._sampled_slots: set[int] = set()
         samples = codec.spec.frame_samples
@@ -106,6 +109,32 @@ class BatchStep:
     def fill_windows(self, steps: int | None = None) -> None:
         """Make every slot's next step cost what it will after so many; by default, at most."""
         self.state.decoder.positions.fill_(steps or self.decoder.config.ring_steps)
+
+    def encode(self, slot: int, frames: Tensor) -> Generator[None, None, Tensor]:
+        """Codes i64 [T, K] of sound f32 [T, 1920], by a fresh slot's codec, a frame a piece."""
+        state, active = self.state.codec.alone(slot), self._one_active
+        codes = []
+        for frame in frames.to(self.device):
+            codes.append(self.codec.encode_step(frame[None, None], state, active))
+            yield
+        self.state.codec.reset([slot])
+        return torch.cat(codes).cpu()
+
+    def feed(self, slot: int, plan: PromptPlan) -> Iterator[None]:
+        """Put a prompt into a fresh slot, a step a piece, over that slot's row alone."""
+        state, active = self.state.decoder.alone(slot), self._one_active
+        plan = plan.to(self.device, self._dtype)
+        for t in range(plan.steps):
+            is_embedded = t < len(plan.embeddings)
+            self.decoder.feed(
+                plan.user_codes[t : t + 1],
+                state,
+                active,
+                text=plan.text[t : t + 1],
+                agent_codes=plan.agent_codes[t : t + 1],
+                embeddings=plan.embeddings[t : t + 1] if is_embedded else None,
+            )
+            yield
 
     def end(self, slot: int) -> None:
         """Note that a slot's session is over; its state is made fresh when the next one begins."""

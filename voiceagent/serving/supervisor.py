@@ -121,6 +121,7 @@ class EngineProcess:
         model: str = "nano",
         is_echo: bool = False,
         adapter: Path | None = None,
+        voices: Path | None = None,
         address: str | None = None,
         keep_spare: bool = True,
     ) -> None:
@@ -131,6 +132,7 @@ class EngineProcess:
             model: "nano" or a model folder.
             is_echo: an engine that gives each session its own sound back; has no spare.
             adapter: a folder with a LoRA or DoRA adapter for the model.
+            voices: the folder of registered voices.
             address: where it shall listen; a socket in a new private folder by default.
             keep_spare: hold a second process (some 200 MB) that makes a restart quick.
 
@@ -146,6 +148,7 @@ class EngineProcess:
             model=model,
             is_echo=is_echo,
             adapter=adapter,
+            voices=voices,
             engine=config or EngineConfig(),
         )
         #: What its steps take when all conversations are long; None until started, and of an echo.

@@ -130,7 +130,7 @@ def load_engine(config: WorkerConfig) -> tuple[SteppingEngine, StepForecast | No
     from voiceagent.serving.engine import Engine, use_threads
 
     use_threads(1)
-    engine = Engine.load(config.model, config.engine, adapter=config.adapter)
+    engine = Engine.load(config.model, config.engine, adapter=config.adapter, voices=config.voices)
     if not config.is_restart:
         return engine, check_forecast(engine, config.engine)
     session = engine.open_session()
@@ -195,6 +195,8 @@ def parse_arguments(arguments: Sequence[str]) -> tuple[WorkerConfig, bool]:
     parser.add_argument("--retry-after-s", type=float, default=defaults.retry_after_s)
     parser.add_argument("--device", default=defaults.device, help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--adapter", type=Path, help="folder of a LoRA or DoRA adapter")
+    parser.add_argument("--voices", type=Path, help="folder of registered voices")
+    parser.add_argument("--prompt-cache-mib", type=int, default=defaults.prompt_cache_mib)
     parser.add_argument("--allow-slow", action="store_true", help="start though steps are too long")
     parser.add_argument("--restart", action="store_true", help="another process was measured")
     parser.add_argument(
@@ -211,12 +213,14 @@ def parse_arguments(arguments: Sequence[str]) -> tuple[WorkerConfig, bool]:
             retry_after_s=options.retry_after_s,
             device=options.device,
             allow_slow=options.allow_slow,
+            prompt_cache_mib=options.prompt_cache_mib,
         )
         config = WorkerConfig(
             address=options.address,
             model=options.model,
             is_echo=options.echo,
             adapter=options.adapter,
+            voices=options.voices,
             engine=engine,
             is_restart=options.restart,
         )
@@ -236,7 +240,9 @@ def to_arguments(config: WorkerConfig) -> list[str]:
         "--max-queued-frames": engine.max_queued_frames,
         "--retry-after-s": engine.retry_after_s,
         "--device": engine.device,
+        "--prompt-cache-mib": engine.prompt_cache_mib,
         **({"--adapter": config.adapter} if config.adapter else {}),
+        **({"--voices": config.voices} if config.voices else {}),
     }
     return [
         *(f"{flag}={value}" for flag, value in flags.items()),
