@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from voiceagent.errors import ConfigError
 from voiceagent.gateway.config import GatewayConfig
 from voiceagent.records.config import RecordsConfig
-from voiceagent.serving.config import EngineConfig
+from voiceagent.serving.config import EngineConfig, VoicesConfig
 
 PREFIX = "VOICEAGENT_"
 #: A browser demo on a laptop; the README says how many a core carries.
@@ -36,20 +36,31 @@ class Settings:
     engine: EngineConfig
     gateway: GatewayConfig
     records: RecordsConfig
+    voices: VoicesConfig
 
 
 _SECTIONS: dict[str, type] = {
     "engine": EngineConfig,
     "gateway": GatewayConfig,
     "records": RecordsConfig,
+    "voices": VoicesConfig,
 }
 
 
 def records_dir(environment: Mapping[str, str]) -> Path:
     """Where records lie unless a setting says otherwise: the user's data folder."""
+    return _data_dir(environment) / "sessions"
+
+
+def voices_dir(environment: Mapping[str, str]) -> Path:
+    """Where the registered voices lie unless a setting says otherwise: beside the records."""
+    return _data_dir(environment) / "voices"
+
+
+def _data_dir(environment: Mapping[str, str]) -> Path:
     data = environment.get("XDG_DATA_HOME")
     base = Path(data) if data else Path(environment.get("HOME", "~")).expanduser() / ".local/share"
-    return base / "voiceagent" / "sessions"
+    return base / "voiceagent"
 
 
 def load_settings(
@@ -69,7 +80,11 @@ def load_settings(
     model = "nano"
     for layer in layers:
         model = layer.pop("model", (model, ""))[0]
-    defaults = {"records.dir": records_dir(environment), "engine.num_slots": DEFAULT_SLOTS}
+    defaults = {
+        "records.dir": records_dir(environment),
+        "voices.dir": voices_dir(environment),
+        "engine.num_slots": DEFAULT_SLOTS,
+    }
     values: _Layer = {key: (value, "the default") for key, value in defaults.items()}
     for layer in layers:
         values.update(layer)
@@ -78,6 +93,7 @@ def load_settings(
         engine=_section(EngineConfig, "engine", values),
         gateway=_section(GatewayConfig, "gateway", values),
         records=_section(RecordsConfig, "records", values),
+        voices=_section(VoicesConfig, "voices", values),
     )
 
 

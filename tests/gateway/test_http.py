@@ -3,7 +3,7 @@ import json
 import httpx
 import pytest
 
-from voiceagent.errors import AtCapacity, EngineUnavailable
+from voiceagent.errors import AtCapacity, EngineUnavailable, PromptRefused
 from voiceagent.gateway.config import GatewayConfig
 from voiceagent.gateway.http import build_app
 from voiceagent.gateway.offer import MAX_BODY_BYTES, MAX_SDP_BYTES, OfferRefused
@@ -26,9 +26,14 @@ class Engine:
 
     is_up = True
     opened = 0
+    is_promptable, voices = False, ()
+    options = None
 
     async def open(self, options=None):
         self.opened += 1
+        self.options = options
+        if options.voice == "nobody":
+            raise PromptRefused("no voice 'nobody': there are alice")
         if not self.is_up:
             raise EngineUnavailable("ipc:///x", "nothing listens there")
         raise AtCapacity(1, 5.0)
@@ -36,7 +41,10 @@ class Engine:
     async def status(self):
         if not self.is_up:
             raise EngineUnavailable("ipc:///x", "nothing listens there")
-        return EngineStatus("echo", 1, 4, 1, **dict.fromkeys(EngineStatus.__slots__[4:], 0))
+        return EngineStatus(
+            *("echo", self.is_promptable, self.voices, 1, 4, 1),
+            **dict.fromkeys(EngineStatus.__slots__[6:], 0),
+        )
 
 
 class Site:
@@ -71,6 +79,8 @@ async def test_status_says_model_and_slots(site):
         "model": "echo",
         "num_slots": 4,
         "num_free": 1,
+        "is_promptable": False,
+        "voices": [],
         "auth_required": False,
         "ice_servers": [],
     }
@@ -109,6 +119,39 @@ async def test_without_a_slot_an_offer_is_refused_and_told_when_to_come_back(sit
         "retry_after_s": 5.0,
     }
     assert response.headers["retry-after"] == "5"
+
+
+async def test_voices_are_told_to_those_who_have_the_token(tmp_path):
+    site = Site(tmp_path, token=TOKEN)
+    site.engine.is_promptable, site.engine.voices = True, ("alice", "bob")
+    unknown = (await site.send("GET", "/api/status")).json()
+    assert (unknown["is_promptable"], unknown["voices"]) == (True, [])
+    known = await site.send("GET", "/api/status", headers={"authorization": f"Bearer {TOKEN}"})
+    assert known.json()["voices"] == ["alice", "bob"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "role", "voice"),
+    [
+        ({}, "be brief", "alice"),
+        ({"role": "", "voice": ""}, "be brief", "alice"),
+        ({"role": " sell bread ", "voice": "bob.pt"}, "sell bread", "bob"),
+    ],
+)
+async def test_role_and_voice_of_the_offer_come_before_the_servers_own(
+    tmp_path, fields, role, voice
+):
+    site = Site(tmp_path, role="be brief", voice="alice")
+    await site.offer({**GOOD, **fields})
+    assert (site.engine.options.role, site.engine.options.voice) == (role, voice)
+
+
+async def test_voice_that_there_is_not_is_refused_with_those_there_are(site):
+    response = await site.offer({**GOOD, "voice": "nobody"})
+    assert (response.status_code, response.json()) == (
+        400,
+        {"detail": "no voice 'nobody': there are alice", "code": "prompt_refused"},
+    )
 
 
 async def test_without_an_engine_an_offer_is_refused(site):

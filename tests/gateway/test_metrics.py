@@ -68,7 +68,9 @@ def test_an_engine_that_does_not_answer_is_down(metrics):
 
 
 def test_an_engine_that_answers_is_shown_with_slots_and_steps(metrics):
-    metrics.engine = EngineStatus("echo", 1, 4, 3, **dict.fromkeys(EngineStatus.__slots__[4:], 7))
+    metrics.engine = EngineStatus(
+        "echo", True, ("a",), 1, 4, 3, **dict.fromkeys(EngineStatus.__slots__[6:], 7)
+    )
     values = read(metrics)
     assert values["voiceagent_engine_num_free"] == "3.0"
     assert values["voiceagent_engine_missed_deadlines_total"] == "7.0"

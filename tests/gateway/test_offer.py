@@ -43,6 +43,29 @@ def test_a_body_without_an_offer_is_refused_with_400(body, says):
     assert (refused.status, says in refused.detail) == (400, True)
 
 
+def test_role_and_voice_are_read_and_trimmed():
+    body = {"sdp": GOOD, "type": "offer", "role": " sell bread\n", "voice": "NATF0.pt"}
+    assert read_offer(body) == offer.Offer(GOOD, None, "sell bread", "NATF0")
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"role": 7}, "role must be text"),
+        ({"role": "x" * 4001}, "role must be at most 4000 characters"),
+        ({"role": "\ud800"}, "surrogate"),
+        ({"voice": ["a"]}, "voice must be text"),
+        *(
+            ({"voice": name}, "voice must be 1 to 64 letters")
+            for name in ("../x", "a/b.pt", "a.pt.pt", ".pt", "x" * 65, "a\n", "\x00", "C:a")
+        ),
+    ],
+)
+def test_role_or_voice_that_can_be_none_is_refused_with_400(fields, says):
+    refused = refusal(read_offer, {"sdp": GOOD, "type": "offer", **fields})
+    assert (refused.status, says in refused.detail) == (400, True)
+
+
 @pytest.mark.parametrize(
     ("sdp", "status", "says"),
     [

@@ -6,7 +6,7 @@ import pytest
 from voiceagent.gateway.recording import RecordedPort, recorded
 from voiceagent.records.config import RecordsConfig
 from voiceagent.records.store import RecordStore
-from voiceagent.serving.ports import PortFrame
+from voiceagent.serving.ports import PortFrame, SessionOptions
 
 
 def frame(step, pcm, is_filled=False, skipped_frames=0):
@@ -20,6 +20,7 @@ class EchoPort:
     ended = None
     dropped_in_frames = 1
     dropped_out_frames = 2
+    is_prompted = is_preparing = False
 
     def __init__(self):
         self.sound = np.zeros(0, np.float32)
@@ -58,6 +59,7 @@ def test_recorded_port_hands_on_and_writes_what_passed(tmp_path):
     assert len(frames) == 3
     assert bare.is_closed
     assert (port.ended, port.dropped_in_frames, port.dropped_out_frames) == (None, 1, 2)
+    assert not port.is_preparing
     (session_id,) = RecordStore(tmp_path).ids()
     summary = RecordStore(tmp_path).summary(session_id)
     assert (summary.end_reason, summary.frames_lost, summary.words_said) == ("hung up", 4, 3)
@@ -118,3 +120,26 @@ def test_recorded_port_keeps_at_most_a_second_of_user_sound(tmp_path, extra):
     port.push(loud(20_000 + extra))
     assert len(port._pending) == min(20_000 + extra, 24_000)
     asyncio.run(port.finish("done", 0))
+
+
+@pytest.mark.parametrize("is_prompted", [True, False])
+def test_record_keeps_the_role_and_voice_that_the_model_was_told(tmp_path, is_prompted):
+    bare = EchoPort()
+    bare.is_prompted = is_prompted
+    options = SessionOptions(role="sell bread", voice="alice")
+    asyncio.run(converse(recorded(bare, RecordsConfig(dir=tmp_path), "m", options)))
+    (session_id,) = RecordStore(tmp_path).ids()
+    header = RecordStore(tmp_path).summary(session_id).header
+    wanted = ("sell bread", "alice") if is_prompted else ("", "")
+    assert (header.role, header.voice) == wanted
+
+
+def test_sound_that_came_while_the_model_was_told_its_role_is_not_recorded(tmp_path):
+    bare = EchoPort()
+    port = recorded(bare, RecordsConfig(dir=tmp_path), "m")
+    bare.is_preparing = True
+    port.push(np.full(1920, 0.9, np.float32))
+    bare.is_preparing, bare.sound = False, np.zeros(0, np.float32)
+    asyncio.run(converse(port))
+    (session_id,) = RecordStore(tmp_path).ids()
+    assert {row.user_dbfs for row in RecordStore(tmp_path).trace(session_id)} == {-20.0}

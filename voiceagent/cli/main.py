@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from voiceagent_codec.errors import CodecError
 
 from voiceagent import __version__
-from voiceagent.cli import codec, doctor, serve, sessions, talk
+from voiceagent.cli import codec, doctor, serve, sessions, talk, voices
 from voiceagent.errors import VoiceAgentError
 
 EPILOG = """\
@@ -18,6 +18,7 @@ first steps:
   voiceagent serve                  talk with the agent in a browser on this machine
   voiceagent talk question.wav      play a recording to the agent, read and hear what it answers
   voiceagent codec info             how the model hears and speaks
+  voiceagent voices --help          whose voice a model that takes prompts shall have
   voiceagent sessions list          records of past conversations
 
 The embedded model 'nano' answers a closed domain: sums such as "what is three plus four", opening
@@ -35,7 +36,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"voiceagent {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for module in (serve, talk, codec, sessions, doctor):
+    for module in (serve, talk, codec, voices, sessions, doctor):
         module.add_parser(commands)
     return parser
 

@@ -35,6 +35,24 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_prompt_arguments(parser: argparse.ArgumentParser) -> None:
+    """--role, --voice and --voices; None where they are not given."""
+    parser.add_argument(
+        "--role",
+        metavar="TEXT",
+        help="who the agent shall be and what it shall know; for models that take prompts",
+    )
+    parser.add_argument(
+        "--voice", metavar="ID", help="a voice of 'voiceagent voices list', for such models"
+    )
+    parser.add_argument(
+        "--voices",
+        type=Path,
+        metavar="DIR",
+        help="folder of registered voices (default: voices/ in voiceagent's data folder)",
+    )
+
+
 def check_output(output: Path, source: Path) -> None:
     """See that a result can be written before anything is computed.
 

@@ -10,6 +10,7 @@ import signal
 from pathlib import Path
 
 from voiceagent.audio.framing import FRAME_MS
+from voiceagent.cli.options import add_prompt_arguments
 from voiceagent.errors import ConfigError
 from voiceagent.serving.metrics import StepForecast
 from voiceagent.settings import Settings, load_settings
@@ -52,6 +53,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         default=None,
         help="start although steps will take longer than 80 ms; it will stutter",
     )
+    add_prompt_arguments(parser)
     parser.add_argument("--host", metavar="ADDRESS", help="to listen on (default: 127.0.0.1)")
     parser.add_argument("--port", type=int, metavar="N", help="to listen on (default: 8080)")
     parser.add_argument("--token", help="what callers must send; at least 16 characters")
@@ -114,6 +116,9 @@ def settings_of(options: argparse.Namespace) -> Settings:
     flags = {
         "model": options.model,
         "engine.num_slots": options.slots,
+        "voices.dir": options.voices,
+        "gateway.role": options.role,
+        "gateway.voice": options.voice,
         "engine.device": options.device,
         "engine.allow_slow": options.allow_slow,
         "gateway.host": options.host,
@@ -147,7 +152,9 @@ async def _serve(settings: Settings, adapter: Path | None) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     print(f"starting the engine with model '{settings.model}' ...", flush=True)
-    engine = EngineProcess(settings.engine, model=settings.model, adapter=adapter)
+    engine = EngineProcess(
+        settings.engine, model=settings.model, adapter=adapter, voices=settings.voices.dir
+    )
     await serve(
         settings.gateway,
         engine,

@@ -17,7 +17,13 @@ from tqdm import tqdm
 
 from voiceagent.audio.framing import FRAME_MS, FRAME_SAMPLES, SAMPLE_RATE_HZ, Samples
 from voiceagent.audio.wav import Recording, read_wav, write_wav
-from voiceagent.cli.options import add_model_arguments, bounded_float, check_output
+from voiceagent.cli.options import (
+    add_model_arguments,
+    add_prompt_arguments,
+    bounded_float,
+    check_output,
+)
+from voiceagent.cli.voices import default_root
 from voiceagent.errors import ConfigError
 from voiceagent.serving.config import EngineConfig, SessionOptions
 from voiceagent.serving.metrics import StepMetrics
@@ -84,6 +90,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("--seed", type=int, default=0, help="repeats a drawn answer (default: 0)")
     parser.add_argument("--json", action="store_true", help="print one JSON document instead")
+    add_prompt_arguments(parser)
     add_model_arguments(parser)
     parser.set_defaults(run=run)
 
@@ -121,7 +128,12 @@ def load_engine(options: argparse.Namespace) -> Engine:
     from voiceagent.serving.engine import Engine, use_threads
 
     use_threads(options.threads)
-    return Engine.load(options.model, EngineConfig(device=options.device), adapter=options.adapter)
+    return Engine.load(
+        options.model,
+        EngineConfig(device=options.device),
+        adapter=options.adapter,
+        voices=options.voices or default_root(),
+    )
 
 
 def transcript_lines(heard: Sequence[SaidWord], said: Sequence[SaidWord]) -> list[str]:
@@ -143,6 +155,8 @@ def transcript_lines(heard: Sequence[SaidWord], said: Sequence[SaidWord]) -> lis
 def _session_options(options: argparse.Namespace) -> SessionOptions:
     try:
         return SessionOptions(
+            role=options.role or "",
+            voice=options.voice or "",
             text_temperature=options.temperature,
             code_temperature=options.temperature,
             seed=options.seed,

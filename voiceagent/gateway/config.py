@@ -10,6 +10,7 @@ from typing import Self
 from urllib.parse import unquote
 
 from voiceagent.errors import ConfigError
+from voiceagent.serving.config import SessionOptions
 
 MIN_TOKEN_CHARS = 16
 _ICE_URL = re.compile(
@@ -65,6 +66,8 @@ class GatewayConfig:
         connect_timeout_s: from answer to connected, then the session is given up.
         vanish_after_s: without any packet or message, then the client is gone.
         max_session_s: longest conversation.
+        role: what the agent is told to be in sessions that ask for nothing else.
+        voice: id of the registered voice that it speaks with in such sessions.
     """
 
     host: str = "127.0.0.1"
@@ -80,6 +83,8 @@ class GatewayConfig:
     connect_timeout_s: float = 15.0
     vanish_after_s: float = 3.5
     max_session_s: float = 7200.0
+    role: str = dataclasses.field(default="", repr=False)
+    voice: str = ""
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:
@@ -91,6 +96,7 @@ class GatewayConfig:
         for field in ("connect_timeout_s", "vanish_after_s", "max_session_s"):
             if not getattr(self, field) > 0:
                 raise ValueError(f"{field} must be above 0, not {getattr(self, field)}")
+        SessionOptions(role=self.role, voice=self.voice)  # raises what would be raised later
         self._check_token()
         self._check_tls()
         self._check_media()

@@ -85,6 +85,9 @@ class Peer:
                     group.create_task(self._send_stats(), name="peer stats"),
                     group.create_task(self._watch(), name="peer watch"),
                 ]
+                if self.port.is_preparing:
+                    readiness = self.connection.announce_when(self.port.wait_ready())
+                    tasks.append(group.create_task(readiness, name="peer readiness"))
                 reason = await asyncio.shield(self._reason)
                 for task in tasks:
                     task.cancel()

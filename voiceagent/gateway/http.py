@@ -79,6 +79,8 @@ class Api:
                 "model": status.model,
                 "num_slots": status.num_slots,
                 "num_free": status.num_free,
+                "is_promptable": status.is_promptable,
+                "voices": list(status.voices) if self._knows_token(request) else [],
                 "auth_required": self._config.token is not None,
                 "ice_servers": self._ice_servers() if self._knows_token(request) else [],
             }

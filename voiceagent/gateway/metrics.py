@@ -104,10 +104,11 @@ class GatewayMetrics(Collector):
 
 
 def _engine_metrics(status: EngineStatus) -> Iterator[Metric]:
-    gauges = {"num_slots", "num_free", "step_p50_us", "step_p99_us", "queued_frames"}
+    gauges = {"num_slots", "num_free", "num_preparing", "step_p50_us", "step_p99_us"}
+    gauges |= {"queued_frames"}
     for field in dataclasses.fields(status):
         value = getattr(status, field.name)
         if field.name in gauges:
             yield GaugeMetricFamily(f"voiceagent_engine_{field.name}", field.name, value=value)
-        elif field.name not in ("model", "pid"):
+        elif field.name not in ("model", "is_promptable", "voices", "pid"):
             yield CounterMetricFamily(f"voiceagent_engine_{field.name}", field.name, value=value)

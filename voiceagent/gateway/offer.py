@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from voiceagent.errors import VoiceAgentError
+from voiceagent.serving.config import check_role, voice_id_of
 
 MAX_SDP_BYTES = 64 * 1024
 #: JSON escapes each line break of the SDP, and a token or two stand beside it.
@@ -52,10 +53,19 @@ class OfferRefused(VoiceAgentError):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Offer:
-    """A session that a client asks for; `pc_id` names the one it has and wants to renegotiate."""
+    """A session that a client asks for.
+
+    Attributes:
+        sdp: the session description.
+        pc_id: names the session that the client has and wants to renegotiate.
+        role: who the agent shall be; empty for the server's default.
+        voice: id of a registered voice, likewise.
+    """
 
     sdp: str
     pc_id: str | None
+    role: str = ""
+    voice: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -82,7 +92,7 @@ def read_offer(body: object) -> Offer:
     if pc_id is not None and not _is_id(pc_id):
         raise OfferRefused(400, "pc_id must be the text that the answer gave")
     check_sdp(sdp)
-    return Offer(sdp, pc_id)
+    return Offer(sdp, pc_id, _role(fields.get("role")), _voice(fields.get("voice")))
 
 
 def read_candidates(body: object) -> tuple[str, list[Candidate]]:
@@ -130,6 +140,30 @@ def _object(value: object, name: str) -> Mapping[str, Any]:
     if not isinstance(value, dict):
         raise OfferRefused(400, f"{name} must be a JSON object")
     return value
+
+
+def _role(value: object) -> str:
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise OfferRefused(400, "role must be text")
+    try:
+        check_role(value)
+    except ValueError as error:
+        raise OfferRefused(400, str(error)) from error
+    return value.strip()
+
+
+def _voice(value: object) -> str:
+    """The id of a voice; whether there is such a one, the engine says."""
+    if value is None or value == "":
+        return ""
+    if not isinstance(value, str):
+        raise OfferRefused(400, "voice must be text")
+    try:
+        return voice_id_of(value)
+    except ValueError as error:
+        raise OfferRefused(400, str(error)) from error
 
 
 def _is_id(value: object) -> bool:

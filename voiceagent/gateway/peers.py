@@ -14,7 +14,7 @@ from typing import Any
 from aiortc.sdp import candidate_from_sdp
 
 from voiceagent.clock import Clock
-from voiceagent.errors import AtCapacity, EngineUnavailable
+from voiceagent.errors import AtCapacity, EngineUnavailable, PromptRefused
 from voiceagent.gateway.config import GatewayConfig, IceServer
 from voiceagent.gateway.connection import Peer
 from voiceagent.gateway.metrics import GatewayMetrics
@@ -22,7 +22,7 @@ from voiceagent.gateway.offer import Candidate, Offer, OfferRefused
 from voiceagent.gateway.recording import RecordedPort, recorded
 from voiceagent.gateway.webrtc import PeerConnection
 from voiceagent.records.config import RecordsConfig
-from voiceagent.serving.ports import PortClient, SessionPort
+from voiceagent.serving.ports import PortClient, SessionOptions, SessionPort
 
 ENGINE_RETRY_S = 2.0
 
@@ -61,11 +61,12 @@ class Peers:
         """Admit a peer, or renegotiate with one that is here: `{sdp, type, pc_id}`.
 
         Raises:
-            OfferRefused: 400, 404 or 503.
+            OfferRefused: 400 (a role or voice that cannot be had, too), 404 or 503.
         """
         if offer.pc_id is not None:
             return await self._renegotiate(offer.pc_id, offer.sdp)
-        bare = await self._open()
+        options = self._options(offer)
+        bare = await self._open(options)
         port: SessionPort | RecordedPort = bare
         servers = map(IceServer.parse, self._config.ice_servers)
         connection = PeerConnection(self._clock, servers)
@@ -73,7 +74,7 @@ class Peers:
             await self._initialize(connection, offer.sdp)
             answer: dict[str, str] = connection.get_answer()  # type: ignore[no-untyped-call]
             if self._records is not None:
-                port = recorded(bare, self._records, self._model)
+                port = recorded(bare, self._records, self._model, options)
             peer = Peer(connection, port, self._config, self._clock)
         except BaseException:
             await port.close()
@@ -110,14 +111,22 @@ class Peers:
             raise OfferRefused(404, "this session is over; start a new one")
         return peer
 
-    async def _open(self) -> SessionPort:
+    def _options(self, offer: Offer) -> SessionOptions:
+        """What the offer asks for, the server's own where it asks for nothing."""
+        return SessionOptions(
+            role=offer.role or self._config.role, voice=offer.voice or self._config.voice
+        )
+
+    async def _open(self, options: SessionOptions) -> SessionPort:
         if self._is_closed:
             raise OfferRefused(503, "the server stops", ENGINE_RETRY_S, code="stopping")
         try:
-            return await self._engine.open()
+            return await self._engine.open(options)
         except AtCapacity as error:
             detail = f"every slot is taken ({error.num_slots}); try again soon"
             raise OfferRefused(503, detail, error.retry_after_s, code=error.code) from error
+        except PromptRefused as error:
+            raise OfferRefused(400, str(error), code=error.code) from error
         except EngineUnavailable as error:
             _log.error("no session: %s", error)
             detail = "the engine does not answer; it is being restarted"

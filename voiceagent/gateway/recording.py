@@ -18,7 +18,7 @@ from voiceagent.audio.level import rms_dbfs
 from voiceagent.records.config import RecordsConfig
 from voiceagent.records.recorder import SessionRecorder, utc_now
 from voiceagent.records.schema import SessionHeader, TraceFrame
-from voiceagent.serving.ports import PortFrame, SessionPort
+from voiceagent.serving.ports import PortFrame, SessionOptions, SessionPort
 
 #: User sound kept until the frame that it belongs to comes back: a second.
 MAX_PENDING_SAMPLES = 24_000
@@ -26,10 +26,18 @@ MAX_PENDING_SAMPLES = 24_000
 _log = logging.getLogger(__name__)
 
 
-def recorded(port: SessionPort, config: RecordsConfig, model: str) -> SessionPort | RecordedPort:
+def recorded(
+    port: SessionPort, config: RecordsConfig, model: str, options: SessionOptions | None = None
+) -> SessionPort | RecordedPort:
     """The port with a record, or as it was where no record can be begun (logged)."""
+    told = options if options and port.is_prompted else SessionOptions()
     header = SessionHeader(
-        id=uuid.uuid4().hex, model=model, transport="webrtc", started_at=utc_now()
+        id=uuid.uuid4().hex,
+        model=model,
+        transport="webrtc",
+        started_at=utc_now(),
+        role=told.role,
+        voice=told.voice,
     )
     try:
         recorder = SessionRecorder(config.dir, header, with_audio=config.with_audio)
@@ -62,8 +70,20 @@ class RecordedPort:
         """See `SessionPort.dropped_out_frames`."""
         return self._port.dropped_out_frames
 
+    @property
+    def is_preparing(self) -> bool:
+        """See `SessionPort.is_preparing`."""
+        return self._port.is_preparing
+
+    async def wait_ready(self) -> None:
+        """See `SessionPort.wait_ready`."""
+        await self._port.wait_ready()
+
     def push(self, pcm: Samples) -> None:
         """See `SessionPort.push`."""
+        if self._port.is_preparing:
+            self._port.push(pcm)
+            return
         self._pending = np.concatenate((self._pending, pcm))[-MAX_PENDING_SAMPLES:]
         self._port.push(pcm)
 

@@ -14,14 +14,14 @@ from collections.abc import AsyncIterator, Callable
 import uvicorn
 
 from voiceagent.clock import Clock, MonotonicClock
-from voiceagent.errors import ConfigError
+from voiceagent.errors import AtCapacity, ConfigError, PromptRefused
 from voiceagent.gateway.config import GatewayConfig
 from voiceagent.gateway.http import build_app
 from voiceagent.gateway.ice import configure_ice
 from voiceagent.gateway.peers import Peers
 from voiceagent.gateway.quiet import quieten_pipecat
 from voiceagent.records.config import RecordsConfig
-from voiceagent.serving.ports import EngineClient, PortClient
+from voiceagent.serving.ports import EngineClient, PortClient, SessionOptions
 from voiceagent.serving.supervisor import EngineProcess
 
 GRACE_S = 3
@@ -72,7 +72,7 @@ async def serve(
         stop: ends it in order.
 
     Raises:
-        ConfigError: the address is taken, or the certificate cannot be used.
+        ConfigError: the address is taken, or the certificate, role or voice cannot be used.
         EngineUnavailable: the engine died at start.
     """
     configure_ice(config)
@@ -84,12 +84,35 @@ async def serve(
         _peers(Peers(client, config, clock, records, model)) as peers,
     ):
         server = _Server(_uvicorn_config(config, peers, client, clock), on_ready)
+        await take_in_defaults(client, config)
         waiter = asyncio.create_task(_stop_when(stop, server)) if stop else None
         try:
             await server.serve()
         finally:
             if waiter:
                 waiter.cancel()
+
+
+async def take_in_defaults(client: PortClient, config: GatewayConfig) -> None:
+    """Have the engine take in the default role and voice before the first caller waits for it.
+
+    Raises:
+        ConfigError: they cannot be had.
+    """
+    if not (config.role or config.voice):
+        return
+    try:
+        port = await client.open(SessionOptions(role=config.role, voice=config.voice))
+    except PromptRefused as error:
+        raise ConfigError(str(error)) from error
+    except AtCapacity:
+        return  # a shared engine at work: whoever calls first waits
+    await port.wait_ready()
+    if port.ended is not None:
+        raise ConfigError(f"role and voice cannot be used: {port.ended}")
+    if not port.is_prompted:
+        _log.warning("this model takes no role and no voice: sessions go on without them")
+    await port.close()
 
 
 async def _stop_when(stop: asyncio.Event, server: uvicorn.Server) -> None:

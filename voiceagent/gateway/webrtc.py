@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 import numpy as np
 from aiortc import RTCDataChannel, RTCIceServer, RTCRtpTransceiver, RTCSessionDescription
@@ -62,6 +62,8 @@ class PeerConnection(SmallWebRTCConnection):
         self.played_ms = 0
         #: Called with the reason when the peer is gone.
         self.on_goodbye = on_goodbye
+        self._is_agent_ready = True
+        self._asked: str | None = None
         self.seen_us = clock.now_us()
         self._clock = clock
         super().__init__([RTCIceServer(**dataclasses.asdict(server)) for server in ice_servers])
@@ -78,6 +80,18 @@ class PeerConnection(SmallWebRTCConnection):
         """Close the peer connection; no effect the second time."""
         self.on_goodbye = lambda reason: None
         await self._close()  # type: ignore[no-untyped-call]
+
+    async def announce_when(self, is_ready: Awaitable[None]) -> None:
+        """Hold back the word that the agent is ready until it is."""
+        self._is_agent_ready = False
+        await is_ready
+        self._is_agent_ready = True
+        self._say_ready()
+
+    def _say_ready(self) -> None:
+        if self._is_agent_ready and self._asked is not None:
+            self.send(rtvi.bot_ready(self._asked))
+            self._asked = None
 
     def audio_input_track(self) -> None:
         """Pipecat finds no track to read: packets come by `inbound`."""
@@ -117,7 +131,8 @@ class PeerConnection(SmallWebRTCConnection):
         self.seen_us = self._clock.now_us()
         match event:
             case rtvi.ClientReady(request_id):
-                self.send(rtvi.bot_ready(request_id))
+                self._asked = request_id
+                self._say_ready()
             case rtvi.Playout(played_ms):
                 self.played_ms = played_ms
             case rtvi.Goodbye():

@@ -23,12 +23,16 @@ class SessionHeader:
         model: name of the model.
         transport: how the user came in, such as "webrtc".
         started_at: UTC, ISO 8601.
+        role: what the agent was told to be, as text; empty for nothing.
+        voice: id of the voice that it was given; empty for none.
     """
 
     id: str
     model: str
     transport: str
     started_at: str
+    role: str = ""
+    voice: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
