@@ -45,3 +45,18 @@ def test_doctor_finds_a_machine_too_slow_for_real_time(monkeypatch):
     checks = {check.name: check for check in doctor.examine("nano", 1)}
     assert checks["model nano"].status == "broken"
     assert "too slow" in checks["model nano"].fix
+
+
+def test_doctor_says_what_the_model_takes_before_it_is_loaded():
+    checks = {check.name: check.detail for check in doctor._sizes("nano")}
+    assert "M parameters" in checks["decoder"]
+    assert "in float32" in checks["decoder"]
+    assert "for a context of 250 steps" in checks["decoder"]
+    assert "computed and not measured: H200 " in checks["roofline"]
+
+
+def test_doctor_of_moshi_7b_gives_its_published_size(tmp_path):
+    (tmp_path / "model.safetensors").touch()  # not read: its name says Moshi 7B
+    checks = {check.name: check.detail for check in doctor._sizes(str(tmp_path))}
+    assert "7687.7 M parameters, 14.32 GiB in bfloat16; 1.47 GiB of keys" in checks["decoder"]
+    assert "H200 69, H100 80GB 41" in checks["roofline"]

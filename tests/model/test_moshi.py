@@ -1,3 +1,4 @@
+import json
 import shutil
 
 import pytest
@@ -39,6 +40,16 @@ def test_promptable_is_what_predicts_the_user_or_calls_itself_personaplex(name, 
 def test_promptable_is_a_folder_that_brings_voices(folder):
     (folder / "voices.tgz").touch()
     assert open_model(folder).is_promptable
+
+
+def test_promptable_is_a_checkpoint_with_the_users_steps_of_depth(personaplex_folder, tmp_path):
+    """As one would be that comes without a config."""
+    model = tmp_path / "model"
+    shutil.copytree(personaplex_folder, model)
+    config = json.loads((model / "config.json").read_text())
+    del config["model_type"]
+    (model / "config.json").write_text(json.dumps({**config, "dep_q": 4}))
+    assert open_model(model).is_promptable
 
 
 def test_model_that_does_not_fit_says_so_before_it_reads_a_tensor(folder, monkeypatch):

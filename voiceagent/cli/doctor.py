@@ -83,6 +83,7 @@ def examine(model: str, threads: int) -> Iterator[Check]:
     yield _torch()
     yield _triton()
     yield from _optional_parts()
+    yield from _sizes(model)
     yield _model(model, threads)
 
 
@@ -140,6 +141,32 @@ def _part(name: str, start: Callable[[], object], purpose: str) -> Check:
     except (SynthesisUnavailable, RecogniserUnavailable) as error:
         return Check(name, "absent", f"{error}; needed for {purpose}", error.fix)
     return Check(name, "ok", purpose)
+
+
+def _sizes(model: str) -> Iterator[Check]:
+    """What the model takes, from its config alone: no weight is read."""
+    try:
+        from voiceagent.model.checkpoint import open_model
+        from voiceagent.model.memory import gib
+        from voiceagent.model.roofline import GPUS, roofline
+        from voiceagent.model.size import decoder_size
+
+        folder = open_model(model)
+    except (VoiceAgentError, CodecError, ImportError, OSError):
+        return  # the line of the model itself says what is wrong
+    config, size, dtype = folder.decoder, decoder_size(folder.decoder), folder.dtype
+    yield Check(
+        "decoder",
+        "ok",
+        f"{size.parameters / 1e6:.1f} M parameters, {gib(size.weight_bytes(dtype))} in "
+        f"{str(dtype).removeprefix('torch.')}; {gib(size.kv_bytes(dtype))} of keys and values per "
+        f"session, for a context of {config.context} steps",
+    )
+    lines = [roofline(config, size, folder.codec_cost, gpu) for gpu in GPUS]
+    found = ", ".join(f"{line.gpu.name} {line.sessions}" for line in lines)
+    yield Check(
+        "roofline", "ok", f"sessions with full contexts, computed and not measured: {found}"
+    )
 
 
 def _model(model: str, threads: int) -> Check:

@@ -25,6 +25,7 @@ from voiceagent.model.folder import ModelFolder
 from voiceagent.model.hub import fetch_repository, is_hub_id
 from voiceagent.model.moshi import MoshiFolder, has_moshi_weights
 from voiceagent.model.moshi_config import moshi_config
+from voiceagent.model.roofline import CodecCost
 from voiceagent.model.tokenizer import WordTokenizer
 
 FORMAT_VERSION = 1
@@ -66,6 +67,11 @@ class OwnFolder:
     def dtype(self) -> torch.dtype:
         """Small enough not to need less."""
         return torch.float32
+
+    @property
+    def codec_cost(self) -> CodecCost:
+        """Its weights; the state of a session is small."""
+        return CodecCost(self.codec_path.stat().st_size)
 
     def load_codec(
         self,

@@ -14,6 +14,7 @@ from voiceagent_codec.base import Codec
 
 from voiceagent.model.config import DecoderConfig, SamplingDefaults
 from voiceagent.model.decoder import Decoder
+from voiceagent.model.roofline import CodecCost
 from voiceagent.model.tokenizer import Tokenizer
 
 
@@ -48,6 +49,11 @@ class ModelFolder(Protocol):
     @property
     def dtype(self) -> torch.dtype:
         """What its decoder computes in unless told otherwise."""
+        ...
+
+    @property
+    def codec_cost(self) -> CodecCost:
+        """What its codec adds to a step, for the roofline."""
         ...
 
     def load_codec(

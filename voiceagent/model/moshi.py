@@ -6,12 +6,14 @@ in newer repositories, `config.json`; without one it is Moshi 7B.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from pathlib import Path
 from typing import Any
 
 import torch
 from voiceagent_codec.base import Codec
+from voiceagent_codec.errors import WeightsError
 from voiceagent_codec.mimi import load_mimi_codec
 from voiceagent_codec.mimi_config import MimiConfig
 
@@ -24,6 +26,7 @@ from voiceagent.model.memory import require_memory
 from voiceagent.model.mimi_sizes import mimi_sizes
 from voiceagent.model.moshi_config import MoshiConfig
 from voiceagent.model.moshi_weights import INDEX_SUFFIX, load_published, open_tensors
+from voiceagent.model.roofline import MIMI, CodecCost
 from voiceagent.model.size import decoder_size
 from voiceagent.model.tokenizer import PieceTokenizer
 
@@ -56,12 +59,21 @@ class MoshiFolder:
     def is_promptable(self) -> bool:
         """PersonaPlex: by its name, its archive of voices, or its 16 steps of depth."""
         named = self.config.model_type == "personaplex" or "personaplex" in self.name.lower()
-        return named or self.config.predicts_user or (self.path / "voices.tgz").exists()
+        if named or self.config.predicts_user or (self.path / "voices.tgz").exists():
+            return True
+        with contextlib.suppress(WeightsError), open_tensors(self.decoder_path) as tensors:
+            return f"linears.{self.decoder.agent.codebooks}.weight" in tensors
+        return False
 
     @property
     def dtype(self) -> torch.dtype:
         """What Moshi was published in."""
         return torch.bfloat16
+
+    @property
+    def codec_cost(self) -> CodecCost:
+        """That of Mimi."""
+        return MIMI
 
     @property
     def decoder_path(self) -> Path:
