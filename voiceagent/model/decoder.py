@@ -100,6 +100,7 @@ class StepOutput:
     agent_codes: Tensor  # i64 [B, K], one aligned frame
     valid: Tensor  # bool [B]; False while a delayed stream has not filled its first frame
     # of the text distribution before any bias or forcing
+    logits: Tensor  # f32 [B, V]
     p_pad: Tensor  # f32 [B], probability of silence
     p_epad: Tensor  # f32 [B], probability of a word starting at the next step
     entropy: Tensor  # f32 [B], nats
@@ -479,6 +480,7 @@ class Decoder(nn.Module):
             user_text=user_text,
             agent_codes=frame,
             valid=after > config.output_delay,
+            logits=logits,
             p_pad=p[:, config.pad_id],
             p_epad=p[:, config.epad_id],
             entropy=-(p * log_p).sum(-1),

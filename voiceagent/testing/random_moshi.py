@@ -19,6 +19,7 @@ from voiceagent_codec.mimi import MimiCodec
 from voiceagent_codec.mimi_config import MimiConfig
 from voiceagent_codec.mimi_weights import published_places as codec_places
 
+from voiceagent.model.config import DecoderConfig
 from voiceagent.model.decoder import Decoder
 from voiceagent.model.mimi_sizes import mimi_sizes
 from voiceagent.model.moshi_config import moshi_config
@@ -95,6 +96,16 @@ def write_random_moshi(
     codec = MimiConfig(codebooks=codebooks) if mimi is None else mimi_sizes(mimi, codebooks, "mimi")
     save_file(random_codec_tensors(codec, generator), folder / sizes.codec)
     write_tokenizer(folder / sizes.tokenizer, sizes.decoder.text_cardinality)
+
+
+@torch.no_grad()
+def random_decoder(config: DecoderConfig, seed: int = 1) -> Decoder:
+    """A decoder with the same kind of weights, float32 on the CPU."""
+    decoder = Decoder.allocate(config, "cpu", torch.float32)
+    generator = torch.Generator().manual_seed(seed)
+    for name, place in published_places(decoder, split=False).items():
+        place.copy_(_random(name, place.shape, generator))
+    return decoder
 
 
 def published_shapes(config: Mapping[str, Any], *, split: bool = False) -> dict[str, torch.Size]:
