@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from voiceagent.model.sampling import Sampler, Sampling
@@ -44,3 +45,42 @@ def test_sampler_keeps_each_streams_own_number_of_candidates():
     samplers = [Sampler(sampling, torch.tensor([step])) for step in range(60)]
     assert {int(sampler.text(logits)) for sampler in samplers} == {4}
     assert {int(sampler.code(logits, 0)) for sampler in samplers} == {3, 4}
+
+
+@pytest.mark.parametrize(("temperature", "top_k"), [(0.7, 25), (0.8, 250), (1.3, 5)])
+def test_draws_follow_the_distribution_that_moshi_draws_from(temperature, top_k, generator):
+    """softmax(logits / T), the k likeliest of it, in proportion: chi-square over 20,000 draws."""
+    draws, size = 20_000, 60
+    logits = torch.randn(1, size, generator=generator) * 1.5
+    p = (logits[0].double() / temperature).softmax(-1)
+    best = p.topk(min(top_k, size)).indices
+    expected = torch.zeros(size, dtype=torch.float64)
+    expected[best] = p[best] / p[best].sum()
+    sampling = Sampling.greedy(draws)
+    sampling.text_temperature[:], sampling.text_top_k[:] = temperature, top_k
+    sampling.seed[:] = 11
+    drawn = Sampler(sampling, torch.arange(draws)).text(logits.expand(draws, size))
+    counts = torch.bincount(drawn, minlength=size).double()
+    assert counts[expected == 0].sum() == 0
+    many = expected * draws > 5
+    chi_square = ((counts - expected * draws)[many].square() / (expected * draws)[many]).sum()
+    freedom = int(many.sum()) - 1
+    # mean f and deviation sqrt(2 f): four deviations above is one in some ten thousand seeds
+    assert float(chi_square) < freedom + 4 * (2 * freedom) ** 0.5
+    distance = 0.5 * (counts / draws - expected).abs().sum()
+    assert float(distance) < 0.03
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_draws_are_distributed_as_those_of_moshi(generator):
+    reference = pytest.importorskip("moshi.utils.sampling", reason="needs moshi: 'make peers'")
+    draws, size = 20_000, 60
+    logits = torch.randn(1, size, generator=generator).expand(draws, size) * 1.5
+    torch.manual_seed(3)
+    theirs = reference.sample_token(logits, True, 0.7, 25)
+    sampling = Sampling.greedy(draws)
+    sampling.text_temperature[:], sampling.text_top_k[:] = 0.7, 25
+    ours = Sampler(sampling, torch.arange(draws)).text(logits)
+    shares = [torch.bincount(found, minlength=size).double() / draws for found in (ours, theirs)]
+    assert float((shares[0] - shares[1]).abs().sum() / 2) < 0.03
