@@ -52,10 +52,10 @@ def test_rubbish_in_a_slot_leaves_the_others_bit_identical(moshi_like, victim):
 
 
 def test_conversation_in_a_batch_of_eight_is_bit_identical_in_any_slot_beside_anyone(moshi_like):
-    mine = codes(1, 40, seed=3)
+    mine = codes(1, 24, seed=3)
     found = []
     for slot in range(SLOTS):
-        user = codes(SLOTS, 40, seed=20 + slot)
+        user = codes(SLOTS, 24, seed=20 + slot)
         user[slot] = mine
         found.append(run(moshi_like, user, moshi_like.init_state(SLOTS))[slot])
     assert all(torch.equal(found[0], other) for other in found)
@@ -63,7 +63,7 @@ def test_conversation_in_a_batch_of_eight_is_bit_identical_in_any_slot_beside_an
 
 def test_conversation_alone_says_what_it_says_among_eight_save_after_near_ties(moshi_like, capsys):
     steps = excused = 0
-    user = codes(SLOTS, 40, seed=4)
+    user = codes(SLOTS, 24, seed=4)
     together = run(moshi_like, user, moshi_like.init_state(SLOTS))
     for slot in range(SLOTS):
         alone = run(moshi_like, user[slot : slot + 1], moshi_like.init_state(1))[0]
@@ -102,7 +102,7 @@ def test_half_precision_follows_single_within_its_rounding(moshi_like):
         )
     spread = float(logits[torch.float32].std())
     difference = (logits[torch.float32] - logits[torch.bfloat16]).abs()
-    assert float(difference.max()) < 0.15 * spread
+    assert float(difference.max()) < 0.1 * spread
     assert float(difference.max()) > 0
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from voiceagent_kernels.reference.rope import apply_rope, rope_rotation
 
 from voiceagent.model import decoder as decoder_module
 from voiceagent.model.checkpoint import open_model
@@ -77,3 +78,17 @@ def test_decoder_says_what_moshi_says(name, seed, tmp_path, monkeypatch):
     theirs = maker["run_reference"](maker["load_reference"](tmp_path, CONFIGS[name]), case)
     ours = run(open_model(tmp_path).load_decoder(dtype=torch.float32), case, monkeypatch)
     compare(ours, theirs, case["active"])
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("position", [0, 39, 3000, 45_000, 2**17])
+def test_rotation_is_moshis_to_the_rounding_of_its_float32_angle(position, monkeypatch, generator):
+    """Moshi rounds the angle itself, so it is off by up to position * 2^-23; ours is not."""
+    monkeypatch.setenv("NO_TORCH_COMPILE", "1")
+    rope = pytest.importorskip("moshi.modules.rope", reason="needs moshi: run 'make peers'")
+    x = torch.randn(1, 2, 1, 128, generator=generator)
+    theirs, _ = rope.apply_rope(x, x, torch.tensor([position]))
+    ours = apply_rope(x, rope_rotation(torch.tensor([[position]]), 128, 10_000.0))
+    bound = (1e-6 + 2 * position * 2.0**-23) * float(x.abs().max())
+    assert float((ours - theirs).abs().max()) < bound
