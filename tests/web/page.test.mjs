@@ -16,6 +16,7 @@ const SHOTS = process.env.SHOTS ?? fileURLToPath(new URL('../../web/node_modules
 const DESKTOP = { width: 1280, height: 900 }
 const PHONE = { width: 360, height: 740 }
 const gateway = new FakeGateway()
+const STATUS = gateway.status
 let url, browser, peerPage, page, complaints
 
 before(async () => {
@@ -135,6 +136,35 @@ for (const scheme of ['light', 'dark']) {
     await page.screenshot({ path: join(SHOTS, `phone-talking-${scheme}-fold.png`) })
   })
 }
+
+for (const scheme of ['light', 'dark']) {
+  test(`role and voice are chosen by keyboard and sent with the offer, ${scheme}`, async () => {
+    gateway.status = { ...STATUS, is_promptable: true, voices: ['anna', 'NATF0'] }
+    try {
+      await open({ scheme })
+      await page.getByRole('region', { name: 'Agent' }).waitFor()
+      await page.getByLabel('Role').focus()
+      await page.keyboard.type('You are Anna of the bakery.')
+      await page.keyboard.press('Tab')
+      await page.keyboard.type('NATF0')
+      await check(`persona-${scheme}`)
+      await talk().press('Enter')
+      await page.locator('body[data-phase=live]').waitFor({ timeout: 15_000 })
+      const { role, voice } = gateway.requests[0].body
+      assert.deepEqual([role, voice], ['You are Anna of the bakery.', 'NATF0'])
+      assert.equal(await page.getByLabel('Role').isEditable(), false)
+      assert.equal(await page.locator('#voice').isDisabled(), true)
+      await check(`persona-talking-${scheme}`)
+    } finally {
+      gateway.status = STATUS
+    }
+  })
+}
+
+test('a model that can be told nothing shows no fields for it', async () => {
+  await open()
+  assert.equal(await page.locator('#persona').isVisible(), false)
+})
 
 test('what the gateway receives: audio first, key, candidates, ping, client-ready, playout', async () => {
   await connect({ hash: '#token=s3cret' })

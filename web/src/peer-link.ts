@@ -6,11 +6,13 @@ import { PlayoutCursor } from './playout'
 import {
   clientReady,
   goodbye,
+  offer,
   parseServerMessage,
   ping,
   playout,
   PING_INTERVAL_MS,
   PLAYOUT_INTERVAL_MS,
+  type Persona,
   type ServerEvent,
 } from './protocol'
 import { StatsReader, type LinkStats } from './stats'
@@ -50,7 +52,7 @@ export class PeerLink {
   ) {}
 
   /** Offers the microphone to the gateway. Next: `onState('connected')`, or `close`. */
-  async open(microphone: MediaStreamTrack): Promise<void> {
+  async open(microphone: MediaStreamTrack, persona: Persona): Promise<void> {
     this.watch()
     const transceiver = this.pc.addTransceiver(microphone, { direction: 'sendrecv' })
     this.sender = transceiver.sender
@@ -58,7 +60,7 @@ export class PeerLink {
     this.openChannel()
     await this.pc.setLocalDescription(await this.pc.createOffer())
     const sdp = this.pc.localDescription?.sdp ?? ''
-    const answer = await this.gateway.offer({ sdp, type: 'offer' })
+    const answer = await this.gateway.offer(offer(sdp, persona))
     if (this.isClosed) return
     await this.pc.setRemoteDescription({ type: 'answer', sdp: answer.sdp })
     this.pcId = answer.pcId

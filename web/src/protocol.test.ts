@@ -12,6 +12,10 @@ describe('the page sends', () => {
     else expect(JSON.parse(sent)).toEqual(wire)
   })
 
+  test.each(golden.offer)('$name', ({ args, wire }) => {
+    expect(call('offer')(...args)).toEqual(wire)
+  })
+
   test('candidates with the names of the gateway', () => {
     const browsers = { candidate: 'candidate:1 1 udp 1 127.0.0.1 9 typ host', sdpMid: '0', sdpMLineIndex: 0 }
     expect(protocol.trickle('pc-1', [browsers])).toEqual({

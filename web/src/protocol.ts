@@ -17,6 +17,10 @@ export interface GatewayStatus {
   numSlots: number
   numFree: number
   authRequired: boolean
+  /** Whether the model can be told a role and a voice. */
+  isPromptable: boolean
+  /** Ids of the voices to choose from; empty where the key is missing. */
+  voices: string[]
   /** For the connection; empty where none is needed, or where the key is missing. */
   iceServers: RTCIceServer[]
 }
@@ -27,6 +31,14 @@ export interface Offer {
   type: 'offer'
   pc_id?: string
   restart_pc?: boolean
+  role?: string
+  voice?: string
+}
+
+/** Who the agent shall be; empty where the server decides. */
+export interface Persona {
+  role: string
+  voice: string
 }
 
 export interface Answer {
@@ -65,6 +77,8 @@ export function parseStatus(body: unknown): GatewayStatus | null {
     numSlots: num_slots,
     numFree: num_free,
     authRequired: auth_required === true,
+    isPromptable: body.is_promptable === true,
+    voices: Array.isArray(body.voices) ? body.voices.filter((id) => typeof id === 'string') : [],
     iceServers: Array.isArray(body.ice_servers) ? body.ice_servers.flatMap(parseIceServer) : [],
   }
 }
@@ -96,6 +110,17 @@ export function parseRefusal(body: unknown): Refusal {
     detail: typeof json.detail === 'string' ? json.detail : '',
     code: typeof json.code === 'string' ? json.code : '',
     retryAfterS: finite(json.retry_after_s) ? json.retry_after_s : null,
+  }
+}
+
+/** What the server decides is left out. */
+export function offer(sdp: string, persona: Persona): Offer {
+  const role = persona.role.trim()
+  return {
+    sdp,
+    type: 'offer',
+    ...(role && { role }),
+    ...(persona.voice && { voice: persona.voice }),
   }
 }
 

@@ -39,7 +39,7 @@ test.each([
   [0, 4, false, 'nano · all 4 places taken'],
   [3, 4, true, 'nano · asks for a key'],
 ])('%i of %i free, key %s: %s', (numFree, numSlots, authRequired, text) => {
-  expect(serviceLine({ model: 'nano', numFree, numSlots, authRequired, iceServers: [] }, false)).toBe(text)
+  expect(serviceLine({ model: 'nano', numFree, numSlots, authRequired, isPromptable: false, voices: [], iceServers: [] }, false)).toBe(text)
 })
 
 test('no answer is said so', () => expect(serviceLine('unreachable', true)).toBe('server not answering'))

@@ -5,6 +5,7 @@ import { FakePeer, FakeStream } from './testing'
 import { CONNECT_TIMEOUT_MS, LOST_AFTER_MS, microphoneConstraints, VoiceClient } from './voice-client'
 
 const CHOICE = { deviceId: null, hasEchoCancellation: true }
+const PERSONA = { role: 'You sell bread.', voice: '' }
 
 function setUp() {
   const peers: FakePeer[] = []
@@ -18,7 +19,7 @@ function setUp() {
     return peers.at(-1) as unknown as RTCPeerConnection
   }
   const gateway = new Gateway(vi.fn())
-  const status = { model: 'nano', numSlots: 1, numFree: 1, authRequired: false, iceServers: [] }
+  const status = { model: 'nano', numSlots: 1, numFree: 1, authRequired: false, isPromptable: false, voices: [], iceServers: [] }
   vi.spyOn(gateway, 'status').mockResolvedValue(status)
   const offer = vi.spyOn(gateway, 'offer').mockResolvedValue({ sdp: 'answer-sdp', pcId: 'pc-1' })
   const addCandidates = vi.spyOn(gateway, 'addCandidates').mockResolvedValue()
@@ -40,7 +41,7 @@ function setUp() {
 type World = ReturnType<typeof setUp>
 
 async function live(world: World): Promise<FakePeer> {
-  await world.client.talk(CHOICE)
+  await world.client.talk(CHOICE, PERSONA)
   const peer = world.peers.at(-1)!
   peer.become('connected')
   peer.channel.open()
@@ -72,6 +73,12 @@ test('the audio line is offered before the data channel', async () => {
   expect(world.peers[0]!.calls).toEqual(['transceiver', 'channel'])
 })
 
+test('the offer carries role and voice, as far as they were chosen', async () => {
+  await live(world)
+  expect(world.offer.mock.calls[0]![0]).toMatchObject({ type: 'offer', role: 'You sell bread.' })
+  expect(world.offer.mock.calls[0]![0]).not.toHaveProperty('voice')
+})
+
 test('client-ready comes first, then a ping each second', async () => {
   const { channel } = await live(world)
   await vi.advanceTimersByTimeAsync(3000)
@@ -94,7 +101,7 @@ test('playout is reported five times a second once something was played', async 
 test('candidates wait for the id of the connection and go together', async () => {
   let answer!: (value: { sdp: string; pcId: string }) => void
   world.offer.mockReturnValue(new Promise((resolve) => (answer = resolve)))
-  const talking = world.client.talk(CHOICE)
+  const talking = world.client.talk(CHOICE, PERSONA)
   await vi.advanceTimersByTimeAsync(0)
   world.peers[0]!.findCandidate('candidate:1')
   world.peers[0]!.findCandidate('candidate:2')
@@ -106,7 +113,7 @@ test('candidates wait for the id of the connection and go together', async () =>
 
 test('the connection asks the servers that the gateway names', async () => {
   const iceServers = [{ urls: 'turn:b', username: 'u', credential: 'p' }]
-  const status = { model: 'nano', numSlots: 1, numFree: 1, authRequired: true, iceServers }
+  const status = { model: 'nano', numSlots: 1, numFree: 1, authRequired: true, isPromptable: false, voices: [], iceServers }
   vi.spyOn(world.gateway, 'status').mockResolvedValue(status)
   await live(world)
   expect(world.browser.createPeer).toHaveBeenCalledWith(iceServers)
@@ -120,7 +127,7 @@ test('a gateway that tells no servers is asked all the same', async () => {
 
 test('a denied microphone is a fault and makes no offer', async () => {
   world.openMicrophone.mockRejectedValue(new DOMException('', 'NotAllowedError'))
-  await world.client.talk(CHOICE)
+  await world.client.talk(CHOICE, PERSONA)
   expect(faultKind(world)).toBe('not-allowed')
   expect(world.peers).toEqual([])
 })
@@ -131,20 +138,20 @@ test.each([
   [{ openMicrophone: null }, 'no-webrtc'],
 ])('%j is told before the microphone is asked for', async (lacking, kind) => {
   Object.assign(world.browser, lacking)
-  await world.client.talk(CHOICE)
+  await world.client.talk(CHOICE, PERSONA)
   expect(faultKind(world)).toBe(kind)
   expect(world.streams).toEqual([])
 })
 
 test('a refusal of the gateway is its fault, and the microphone is given back', async () => {
   world.offer.mockRejectedValue(new GatewayError({ kind: 'at-capacity', retryAfterS: 5 }))
-  await world.client.talk(CHOICE)
+  await world.client.talk(CHOICE, PERSONA)
   expect(world.client.state.fault).toEqual({ kind: 'at-capacity', retryAfterS: 5 })
   expect(world.streams[0]!.track.readyState).toBe('ended')
 })
 
 test('a path that never opens is told as such', async () => {
-  await world.client.talk(CHOICE)
+  await world.client.talk(CHOICE, PERSONA)
   await vi.advanceTimersByTimeAsync(CONNECT_TIMEOUT_MS)
   expect(faultKind(world)).toBe('no-media')
 })
@@ -191,7 +198,7 @@ test('hanging up gives back microphone, connection and timers', async () => {
 })
 
 test('hanging up while the browser still asks gives back what it then grants', async () => {
-  const talking = world.client.talk(CHOICE)
+  const talking = world.client.talk(CHOICE, PERSONA)
   world.client.hangUp()
   await talking
   expect(world.streams[0]!.track.readyState).toBe('ended')
@@ -201,7 +208,7 @@ test('hanging up while the browser still asks gives back what it then grants', a
 test('an answer that comes after hanging up is not used', async () => {
   let answer!: (value: { sdp: string; pcId: string }) => void
   world.offer.mockReturnValue(new Promise((resolve) => (answer = resolve)))
-  const talking = world.client.talk(CHOICE)
+  const talking = world.client.talk(CHOICE, PERSONA)
   await vi.advanceTimersByTimeAsync(0)
   world.client.hangUp()
   answer({ sdp: 'answer-sdp', pcId: 'pc-1' })

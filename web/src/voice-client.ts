@@ -5,7 +5,7 @@ import { IDLE, isConnected, isOpen, next, type CallEvent, type CallState } from 
 import { environmentFault, microphoneFault, type Fault } from './faults'
 import { Gateway, GatewayError } from './gateway'
 import { PeerLink, type LinkState } from './peer-link'
-import type { ServerEvent } from './protocol'
+import type { Persona, ServerEvent } from './protocol'
 import type { LinkStats } from './stats'
 
 /** Longest wait for an audio path: past this, something between blocks UDP. */
@@ -65,7 +65,7 @@ export class VoiceClient {
   }
 
   /** Starts a conversation; call from a gesture. Next: `onState`, later `hangUp`. */
-  async talk(choice: MicrophoneChoice): Promise<void> {
+  async talk(choice: MicrophoneChoice, persona: Persona): Promise<void> {
     if (isOpen(this.current)) return
     this.generation += 1
     const generation = this.generation
@@ -79,7 +79,7 @@ export class VoiceClient {
     const stream = await this.acquire(choice, generation)
     if (!stream) return
     this.apply({ kind: 'microphone' })
-    await this.connect(stream, generation)
+    await this.connect(stream, persona, generation)
   }
 
   hangUp(): void {
@@ -135,7 +135,11 @@ export class VoiceClient {
     this.events.onMicrophone(stream)
   }
 
-  private async connect(stream: MediaStream, generation: number): Promise<void> {
+  private async connect(
+    stream: MediaStream,
+    persona: Persona,
+    generation: number,
+  ): Promise<void> {
     const iceServers = await this.iceServers()
     if (this.isPast(generation)) return
     const link = new PeerLink(this.browser.createPeer!(iceServers), this.gateway, {
@@ -147,7 +151,7 @@ export class VoiceClient {
     this.link = link
     this.failAfter(CONNECT_TIMEOUT_MS, { kind: 'no-media' })
     try {
-      await link.open(stream.getAudioTracks()[0]!)
+      await link.open(stream.getAudioTracks()[0]!, persona)
     } catch (error) {
       if (this.isPast(generation)) return
       const isRefusal = error instanceof GatewayError

@@ -12,6 +12,7 @@ import { DeviceView } from './device-view'
 import { byId, setText } from './dom'
 import { LatencyView } from './latency-view'
 import { MeterView } from './meter-view'
+import { PersonaView } from './persona-view'
 import { ScoreView } from './score-view'
 import { ScreenLock } from './screen-lock'
 import { SoundTaps } from './sound-taps'
@@ -39,6 +40,7 @@ export class App {
   private readonly transcriptView = new TranscriptView(this.transcript)
   private readonly latency = new LatencyView()
   private readonly devices: DeviceView
+  private readonly persona = new PersonaView()
   private readonly screenLock = new ScreenLock()
   private readonly client: VoiceClient
   private readonly audio = byId('agent-audio', HTMLAudioElement)
@@ -87,7 +89,7 @@ export class App {
     if (this.client.state.fault?.kind === 'overconstrained') this.devices.chooseDefaultMicrophone()
     this.notice(null)
     this.taps.resume()
-    void this.client.talk(this.devices.microphone)
+    void this.client.talk(this.devices.microphone, this.persona.persona)
   }
 
   private onMute(): void {
@@ -149,6 +151,7 @@ export class App {
     setText(this.talk, label ?? 'Talk')
     this.talk.disabled = label === null
     this.mute.disabled = !isOpen(state)
+    this.persona.lock(isOpen(state))
     setText(byId('lead', HTMLParagraphElement), lead(state))
     setText(byId('note', HTMLParagraphElement), note(state))
     setText(byId('announce', HTMLParagraphElement), announcement(state))
@@ -222,5 +225,6 @@ export class App {
     if (document.visibilityState !== 'visible' || isOpen(this.client.state)) return
     const status = await this.gateway.status().catch(() => 'unreachable' as const)
     setText(byId('service', HTMLParagraphElement), serviceLine(status, this.hasToken))
+    if (status !== 'unreachable') this.persona.show(status)
   }
 }

@@ -47,7 +47,8 @@ export class DeviceView {
   }
 }
 
-function fill(select: HTMLSelectElement, options: DeviceOption[]): void {
+/** Lists options anew and keeps what was chosen, where it is still there. */
+export function fill(select: HTMLSelectElement, options: DeviceOption[]): void {
   const wanted = chosenId(options, select.value)
   select.replaceChildren(...options.map(({ id, label }) => new Option(label, id)))
   select.value = wanted
