@@ -8,6 +8,7 @@ from voiceagent_codec.nano import NanoCodec
 from voiceagent.model.checkpoint import ModelFolder, open_model
 from voiceagent.model.config import DecoderConfig, DepthConfig, TransformerConfig
 from voiceagent.model.decoder import Decoder
+from voiceagent.testing.random_moshi import TINY_MIMI, TINY_PERSONAPLEX, write_random_moshi
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -126,6 +127,16 @@ def speech_like(seconds: float, rows: int = 1, seed: int = 0) -> torch.Tensor:
     return signal
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_speech():
     return speech_like
+
+
+@pytest.fixture(scope="session")
+def promptable_folder(tmp_path_factory):
+    """A whole PersonaPlex of random weights: Mimi's 8 x 2048 codes, all else at toy size."""
+    folder = tmp_path_factory.mktemp("promptable")
+    sizes = {"card": 2048, "n_q": 16, "dep_q": 16, "delays": [0] + ([0] + [1] * 7) * 2}
+    mimi = {**TINY_MIMI, "quantizer": {"bins": 2048, "dimension": 8}}
+    write_random_moshi(folder, {**TINY_PERSONAPLEX, **sizes, "context": 120}, mimi=mimi)
+    return folder

@@ -22,6 +22,7 @@ def test_settings_without_any_source_are_the_defaults():
     assert (settings.gateway.host, settings.gateway.port) == ("127.0.0.1", 8080)
     assert settings.records.dir == Path("/home/me/.local/share/voiceagent/sessions")
     assert not settings.records.with_audio
+    assert settings.voices.dir == Path("/home/me/.local/share/voiceagent/voices")
 
 
 def test_a_flag_wins_over_the_environment_and_that_over_the_file(write):
@@ -95,3 +96,12 @@ def test_a_missing_file_is_named(tmp_path):
 
 def test_other_programs_variables_are_left_alone():
     load_settings(None, {"PATH": "/bin", "VOICE": "x"}, {})
+
+
+def test_role_and_voice_of_all_sessions_are_settings_of_the_gateway(write):
+    file = write('[voices]\ndir = "/v"\n[gateway]\nrole = "be brief"\nvoice = "anna"\n')
+    settings = load_settings(file, {}, {})
+    assert (settings.gateway.role, settings.gateway.voice) == ("be brief", "anna")
+    assert settings.voices.dir == Path("/v")
+    with pytest.raises(ConfigError, match="voice must be 1 to 64 letters"):
+        load_settings(file, {"VOICEAGENT_GATEWAY_VOICE": "../x"}, {})

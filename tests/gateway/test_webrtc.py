@@ -1,3 +1,4 @@
+import asyncio
 import json
 
 import numpy as np
@@ -140,3 +141,25 @@ async def test_closing_twice_is_fine_and_says_no_goodbye(connection, goodbyes):
     await connection.close()
     await connection.close()
     assert goodbyes == []
+
+
+async def test_agent_that_prepares_is_announced_once_it_is_ready(connection, channel):
+    ready = asyncio.Event()
+    announcing = asyncio.create_task(connection.announce_when(ready.wait()))
+    await asyncio.sleep(0)
+    ask = {"label": "rtvi-ai", "type": "client-ready", "id": "m1", "data": {}}
+    connection._on_message(json.dumps(ask))
+    assert channel.sent == []
+    ready.set()
+    await announcing
+    assert [(message["type"], message["id"]) for message in channel.sent] == [("bot-ready", "m1")]
+
+
+async def test_agent_that_is_ready_before_it_is_asked_says_so_when_asked(connection, channel):
+    ready = asyncio.Event()
+    ready.set()
+    await connection.announce_when(ready.wait())
+    assert channel.sent == []
+    ask = {"label": "rtvi-ai", "type": "client-ready", "id": "m1", "data": {}}
+    connection._on_message(json.dumps(ask))
+    assert [message["type"] for message in channel.sent] == ["bot-ready"]

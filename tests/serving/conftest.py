@@ -51,19 +51,3 @@ def serve(tmp_path):
 @pytest.fixture
 def echo_address(serve):
     return serve(EchoEngine(EngineConfig(num_slots=2)))
-
-
-@pytest.fixture(scope="session")
-def promptable_folder(tmp_path_factory):
-    """A whole PersonaPlex of random weights: Mimi's 8 x 2048 codes, all else at toy size."""
-    from voiceagent.testing.random_moshi import (
-        TINY_MIMI,
-        TINY_PERSONAPLEX,
-        write_random_moshi,
-    )
-
-    folder = tmp_path_factory.mktemp("promptable")
-    sizes = {"card": 2048, "n_q": 16, "dep_q": 16, "delays": [0] + ([0] + [1] * 7) * 2}
-    mimi = {**TINY_MIMI, "quantizer": {"bins": 2048, "dimension": 8}}
-    write_random_moshi(folder, {**TINY_PERSONAPLEX, **sizes, "context": 120}, mimi=mimi)
-    return folder

@@ -1,6 +1,6 @@
 import pytest
 
-from voiceagent.serving.config import EngineConfig, SessionOptions
+from voiceagent.serving.config import EngineConfig, SessionOptions, is_voice_id, voice_id_of
 
 
 @pytest.mark.parametrize(
@@ -11,6 +11,7 @@ from voiceagent.serving.config import EngineConfig, SessionOptions
         {"max_queued_frames": 0},
         {"gate_below_dbfs": 3.0},
         {"gate_below_dbfs": float("nan")},
+        {"prompt_cache_mib": -1},
     ],
 )
 def test_engine_config_out_of_range_names_the_field(change):
@@ -20,7 +21,14 @@ def test_engine_config_out_of_range_names_the_field(change):
 
 @pytest.mark.parametrize(
     "change",
-    [{"text_temperature": -1}, {"code_temperature": 9}, {"text_top_k": -1}, {"seed": -1}],
+    [
+        *({"role": "x" * 4001}, {"role": "\udc00"}, {"role": 7}),
+        *({"voice": "a/b"}, {"voice": "x" * 65}, {"voice": "NATF0.pt"}, {"voice": None}),
+        {"text_temperature": -1},
+        {"code_temperature": 9},
+        {"text_top_k": -1},
+        {"seed": -1},
+    ],
 )
 def test_session_options_out_of_range_name_the_field(change):
     with pytest.raises(ValueError, match=next(iter(change))):
@@ -31,3 +39,15 @@ def test_session_options_out_of_range_name_the_field(change):
 def test_device_of_another_name_is_refused(device):
     with pytest.raises(ValueError, match="device must be auto"):
         EngineConfig(device=device)
+
+
+def test_name_of_a_published_voice_is_an_alias_of_its_id():
+    assert (voice_id_of("NATF0"), voice_id_of("NATF0.pt")) == ("NATF0", "NATF0")
+    assert SessionOptions(voice=voice_id_of("NATF0.pt")).voice == "NATF0"
+
+
+@pytest.mark.parametrize("name", ["", ".pt", "a.pt.pt", "../a.pt", "/etc/passwd", "a b", "é"])
+def test_name_that_is_no_id_is_refused(name):
+    assert not is_voice_id(name)
+    with pytest.raises(ValueError, match="voice must be 1 to 64 letters"):
+        voice_id_of(name)

@@ -39,3 +39,8 @@ def test_open_session_beyond_the_slots_is_refused_until_one_is_closed(engine):
         engine.open_session()
     engine.close(session)
     assert engine.num_free == 1
+
+
+def test_echo_can_be_told_nothing_and_never_prepares(engine):
+    engine.open_session()
+    assert (engine.is_promptable, engine.preparing, engine.voice_ids()) == (False, None, ())

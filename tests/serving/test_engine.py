@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from voiceagent.errors import AtCapacity, SessionClosed
-from voiceagent.serving.config import EngineConfig
+from voiceagent.errors import AtCapacity, PromptRefused, SessionClosed
+from voiceagent.serving.config import EngineConfig, SessionOptions
 from voiceagent.serving.engine import Engine
 
 
@@ -105,3 +105,70 @@ def test_session_that_was_closed_takes_no_more_sound(engine):
 
 def test_gate_closes_below_70_dbfs_unless_told_otherwise():
     assert EngineConfig().gate_below_dbfs == -70
+
+
+def test_engine_whose_model_takes_no_prompts_goes_on_without_them(engine):
+    session = engine.open_session(SessionOptions(role="sell bread", voice="anna"))
+    assert (session.is_prompted, session.is_preparing, engine.preparing) == (False, False, None)
+    assert (engine.is_promptable, engine.voice_ids()) == (False, ())
+
+
+@pytest.fixture(scope="module")
+def promptable(promptable_folder):
+    return Engine.load(promptable_folder, EngineConfig(num_slots=2, device="cpu"))
+
+
+@pytest.fixture
+def told(promptable):
+    """An engine without sessions that takes prompts."""
+    yield promptable
+    for session in list(promptable._sessions.values()):
+        promptable.close(session)
+
+
+def prepared(engine, session):
+    pieces = 0
+    while session.is_preparing:
+        assert engine.preparing is not None
+        engine.prepare()
+        pieces += 1
+    return pieces
+
+
+@pytest.mark.slow
+def test_session_with_a_prompt_prepares_once_and_the_next_one_joins_at_once(told):
+    first = told.open_session(SessionOptions(role="sell bread"))
+    assert (first.is_prompted, told.step()) == (True, [])
+    assert prepared(told, first) > 12
+    second = told.open_session(SessionOptions(role="sell bread"))
+    assert (second.is_prompted, second.is_preparing) == (True, False)
+    first.push(frame())
+    second.push(frame())
+    assert [answer.step for answer in told.step()] == [0, 0]
+
+
+@pytest.mark.slow
+def test_prompts_are_fed_in_the_order_of_their_sessions(told):
+    first = told.open_session(SessionOptions(role="first"))
+    second = told.open_session(SessionOptions(role="second"))
+    assert told.preparing is first
+    while not told.prepare():
+        assert told.preparing is first
+    assert told.preparing is second
+
+
+@pytest.mark.slow
+def test_session_closed_while_it_prepares_leaves_nothing_to_feed(told):
+    session = told.open_session(SessionOptions(role="never told"))
+    told.prepare()
+    told.close(session)
+    assert (told.preparing, told.num_free) == (None, 2)
+    fresh = told.open_session()
+    assert told._batch.state.decoder.positions[fresh.handle.index] == 0
+
+
+@pytest.mark.slow
+def test_refused_prompt_takes_no_slot(told):
+    with pytest.raises(PromptRefused, match="no voice 'anna'"):
+        told.open_session(SessionOptions(voice="anna"))
+    assert told.num_free == 2

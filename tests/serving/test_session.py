@@ -54,3 +54,10 @@ def test_push_after_the_end_is_refused(session):
     session.is_closed = True
     with pytest.raises(SessionClosed):
         session.push(frame(0.1))
+
+
+def test_session_that_prepares_counts_sound_and_keeps_none(session):
+    session.is_preparing = True
+    session.push(frame(0.5))
+    session.is_preparing = False
+    assert (session.early_samples, session.ready_frames, session.dropped_frames) == (1920, 0, 0)

@@ -125,12 +125,14 @@ def test_parse_arguments_is_the_inverse_of_to_arguments():
         retry_after_s=2,
         device="cuda:1",
         allow_slow=True,
+        prompt_cache_mib=9,
     )
     config = WorkerConfig(
         address="tcp://127.0.0.1:*",
         model="a b",
         is_echo=True,
         adapter=Path("an adapter"),
+        voices=Path("the voices"),
         engine=engine,
         is_restart=True,
     )
