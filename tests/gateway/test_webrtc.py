@@ -124,6 +124,7 @@ async def test_packets_become_sound_and_the_oldest_is_dropped_when_nobody_takes_
 
 async def test_output_hands_sound_to_the_track_and_messages_to_the_channel(connection, channel):
     output = PeerTransport(connection).output()
+    await connection.track.recv()  # somebody listens
     sound = SpeechOutputAudioRawFrame(bytes(2 * 1920), 24_000, 1)
     await output.process_frame(sound, FrameDirection.DOWNSTREAM)
     message = RTVIServerMessageFrame(data={"t": "word"})

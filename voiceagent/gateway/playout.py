@@ -58,6 +58,11 @@ class Pacer:
         #: Number of the next packet; its RTP time, so that a skip is a hole and not a burst.
         self.packet = 0
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether packets are asked for."""
+        return self._begin_us is not None
+
     def wait_us(self, now_us: int) -> int:
         """How long until the next packet is due; 0 when it is."""
         if self._begin_us is None:

@@ -49,8 +49,9 @@ class PlayoutTrack(MediaStreamTrack):
         return self._buffer.queued_ms
 
     def push(self, pcm: Samples) -> None:
-        """Append the agent's sound: float32 [N], 24 kHz."""
-        self._buffer.push(pcm)
+        """Append the agent's sound: float32 [N], 24 kHz; without effect before the first `recv`."""
+        if self._pacer.has_begun:
+            self._buffer.push(pcm)
 
     async def recv(self) -> av.Packet[Any]:
         """The next 20 ms as an Opus packet, when it is due.
