@@ -1,204 +1,140 @@
-"""How many calls this machine holds, and what each costs: gateway, engine and embedded model.
+"""How much conversation this machine holds, and what each costs.
 
-`voiceagent serve` runs as a user starts it, records included. Callers are real WebRTC peers on the
-same machine; what they cost is measured and printed beside the server's, but not taken off, so the
-capacity is a lower bound: a server whose callers are elsewhere holds more. A number of calls is
-held when, over the whole time, the 99th percentile of a step stays below 80 ms and every caller
-gets at least 99 of 100 packets. Numbers go up until one is not held.
+  calls     through gateway, engine and model, callers on the same cores; CPU of each part
+  sessions  of the engine alone on one thread, in real time and out of step
+  length    a step's time by number of sessions and by how long they are
+  join      from asking for a session to having it, and to its first frame, while others talk
+  hour      45,000 steps of a small random Moshi: time, memory, and whether its prompt still counts
+
+Calls and sessions are held when, over the whole time, the 99th percentile of a step stays below
+80 ms and nothing is lost (99 of 100 packets at every caller, every frame of the engine); numbers go
+up until one is not held.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import dataclasses
 import os
-import re
-import sys
-import tempfile
-import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
-import httpx
-from capacity_callers import PACKET_S, Caller, encode_question
+import capacity_calls as calls
+import capacity_engine as engine
+import capacity_hour as hour
+from capacity_callers import encode_question
 from harness import finish, make_parser, print_card, print_table, start
 from tqdm import tqdm
 
-DEADLINE_MS = 80
 CALLS = (1, 2, 4, 6, 8, 10, 12, 16, 20, 24, 32)
-#: For the spare engine to have started, too.
-SETTLE_S = 6.0
-READY_WITHIN_S = 60.0
-HELD_SHARE = 0.99
-TICKS_PER_S = os.sysconf("SC_CLK_TCK")
-_COUNTERS = (
-    "engine_missed_deadlines",
-    "engine_silent_frames",
-    "engine_frames",
-    "playout_underruns",
-)
+SESSIONS = (4, 8, 12, 16, 24, 32, 48)
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(item) for item in text.split(","))
 
 
 def arguments() -> argparse.Namespace:
     parser = make_parser(__doc__ or "")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=tuple(PARTS))
+    parser.add_argument("--model", default="nano", help="for sessions, length and join")
     parser.add_argument(
-        "--seconds", type=int, default=120, help="that each number of calls is held (default: 120)"
+        "--seconds", type=int, default=120, help="that each number is held (default: 120)"
     )
-    parser.add_argument(
-        "--calls",
-        type=lambda text: tuple(int(item) for item in text.split(",")),
-        default=CALLS,
-        help=f"numbers to try, rising (default: {','.join(map(str, CALLS))})",
-    )
+    for name, numbers in (("calls", CALLS), ("sessions", SESSIONS)):
+        text = ",".join(map(str, numbers))
+        parser.add_argument(
+            f"--{name}", type=_numbers, default=numbers, help=f"to try, rising (default: {text})"
+        )
     return parser.parse_args()
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Server:
-    """A `voiceagent serve` that runs."""
-
-    url: str
-    pid: int
-
-    async def metrics(self) -> dict[str, float]:
-        """Prometheus values by short name."""
-        async with httpx.AsyncClient(base_url=self.url) as http:
-            text = (await http.get("/metrics")).text
-        pairs = re.findall(r"^voiceagent_(\w+?)(?:_total)? ([\d.e+-]+)$", text, re.M)
-        return {name: float(value) for name, value in pairs}
-
-    def cpu_s(self) -> dict[str, float]:
-        """CPU seconds so far of the gateway, of its engine processes, and of the callers here."""
-        return {
-            "gateway": _cpu_s(self.pid),
-            "engine": sum(map(_cpu_s, _children(self.pid))),
-            "callers": _cpu_s(os.getpid()),
-        }
-
-
-def _cpu_s(pid: int) -> float:
-    """User and system time of a process.
-
-    Source: proc(5), /proc/PID/stat, fields 14 and 15.
-    """
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
-
-
-def _children(pid: int) -> list[int]:
-    text = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8")
-    return [int(child) for child in text.split()]
-
-
-@asynccontextmanager
-async def serving(num_slots: int) -> AsyncIterator[Server]:
-    """Start the server and stop it again."""
-    with tempfile.TemporaryDirectory() as records:
-        process = await asyncio.create_subprocess_exec(
-            *(_voiceagent(), "serve", "--port", "0", "--slots", str(num_slots)),
-            *("--records", records),
-            stdout=asyncio.subprocess.PIPE,
-        )
-        assert process.stdout is not None, "it is a pipe"
-        try:
-            async with asyncio.timeout(READY_WITHIN_S):
-                while not (found := re.search(rb"http://\S+:\d+", await process.stdout.readline())):
-                    if process.stdout.at_eof():
-                        raise SystemExit("voiceagent serve ended before it was ready")
-            yield Server(found[0].decode(), process.pid)
-        finally:
-            process.terminate()
-            await process.wait()
-
-
-def _voiceagent() -> str:
-    return str(Path(sys.executable).parent / "voiceagent")
-
-
-async def hold(num_calls: int, seconds: int, packets: list[bytes]) -> dict[str, Any]:
-    """Hold so many calls for so long."""
-    async with serving(num_calls) as server:
-        stagger = len(packets) * 7 // 11
-        callers = [Caller(packets, i * stagger % len(packets)) for i in range(num_calls)]
-        try:
-            for number, caller in enumerate(callers):
-                await caller.call(server.url)
-                # one frame of 80 ms begins anywhere in another's
-                await asyncio.sleep(0.13 + 0.011 * (number % 7))
-            await asyncio.sleep(SETTLE_S)
-            return await _measure(server, callers, seconds)
-        finally:
-            await asyncio.gather(*(caller.hang_up() for caller in callers))
-
-
-async def _measure(server: Server, callers: list[Caller], seconds: int) -> dict[str, Any]:
-    before, cpu_before = await server.metrics(), server.cpu_s()
-    received = [caller.received for caller in callers]
-    begin_s = time.perf_counter()
-    for _ in tqdm(range(seconds), desc=f"{len(callers)} calls", unit="s", leave=False):
-        await asyncio.sleep(1)
-    elapsed_s = time.perf_counter() - begin_s
-    after, cpu = await server.metrics(), server.cpu_s()
-    shares = [
-        (caller.received - count) * PACKET_S / elapsed_s
-        for caller, count in zip(callers, received, strict=True)
-    ]
-    counts = {name: round(after[name] - before[name]) for name in _COUNTERS}
-    return {
-        "calls": len(callers),
-        "step_p50_ms": round(after["engine_step_p50_us"] / 1000, 1),
-        "step_p99_ms": round(after["engine_step_p99_us"] / 1000, 1),
-        "missed_deadlines": counts["engine_missed_deadlines"],
-        "frames": counts["engine_frames"],
-        "silent_frames": counts["engine_silent_frames"],
-        "underruns": counts["playout_underruns"],
-        "worst_packet_share": round(min(shares), 3),
-        **{
-            f"{name}_cpu_percent": round(100 * (cpu[name] - cpu_before[name]) / elapsed_s, 1)
-            for name in cpu
-        },
-    }
-
-
-def is_held(row: dict[str, Any]) -> bool:
-    return row["step_p99_ms"] < DEADLINE_MS and row["worst_packet_share"] >= HELD_SHARE
-
-
-async def climb(options: argparse.Namespace) -> list[dict[str, Any]]:
-    """Try rising numbers of calls until one is not held."""
-    packets, rows = encode_question(), []
-    for num_calls in options.calls:
-        rows.append(await hold(num_calls, options.seconds, packets))
-        tqdm.write(f"{num_calls} calls: {'held' if is_held(rows[-1]) else 'not held'}")
+def climb(
+    numbers: tuple[int, ...],
+    hold: Callable[[int], dict[str, Any]],
+    is_held: Callable[[dict[str, Any]], bool],
+) -> dict[str, Any]:
+    """Try rising numbers until one is not held."""
+    rows: list[dict[str, Any]] = []
+    most = 0
+    for number in numbers:
+        rows.append(hold(number))
+        tqdm.write(f"{number}: {'held' if is_held(rows[-1]) else 'not held'}")
         if not is_held(rows[-1]):
             break
-    return rows
+        most = number
+    _print(rows)
+    print(f"held: {most}\n")
+    return {"rows": rows, "held": most}
+
+
+def _print(rows: list[dict[str, Any]]) -> None:
+    print_table(list(rows[0]), [list(row.values()) for row in rows])
+
+
+def measure_calls(options: argparse.Namespace) -> dict[str, Any]:
+    packets = encode_question()
+    found = climb(
+        options.calls,
+        lambda number: asyncio.run(calls.hold(number, options.seconds, packets)),
+        calls.is_held,
+    )
+    one = found["rows"][0]
+    for part in ("gateway", "engine", "callers"):
+        share = one[f"{part}_cpu_percent"] / one["calls"]
+        print(f"{part}: {share:.1f} % of a core per call, at {one['calls']} call(s)")
+    return found
+
+
+def measure_sessions(options: argparse.Namespace) -> dict[str, Any]:
+    return climb(
+        options.sessions,
+        lambda number: engine.hold(options.model, number, options.seconds),
+        engine.is_held,
+    )
+
+
+def measure_length(options: argparse.Namespace) -> dict[str, Any]:
+    rows = engine.cost_by_length(options.model, [1, 2, 4, 8, 16, 32])
+    _print(rows)
+    return {"rows": rows}
+
+
+def measure_join(options: argparse.Namespace) -> dict[str, Any]:
+    rows = [engine.join_latency(options.model, others) for others in (0, 3, 7)]
+    _print(rows)
+    return {"rows": rows}
+
+
+def measure_hour(options: argparse.Namespace) -> dict[str, Any]:
+    found = hour.measure(hour.small_decoder())
+    print_table(["what", "found"], list(found.items()))
+    return found
+
+
+PARTS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
+    "calls": measure_calls,
+    "sessions": measure_sessions,
+    "length": measure_length,
+    "join": measure_join,
+    "hour": measure_hour,
+}
 
 
 def main() -> None:
     options = arguments()
     start(options)
     print_card(
-        "calls held at once",
+        "capacity",
         {
             "cores": len(os.sched_getaffinity(0)),
-            "held": f"{options.seconds} s, step p99 < {DEADLINE_MS} ms, 99 % of packets",
+            "held": f"{options.seconds} s, step p99 < {calls.DEADLINE_MS} ms, nothing lost",
             "callers": "on the same cores, asking a question every 5.8 s",
         },
     )
-    rows = asyncio.run(climb(options))
-    print_table(list(rows[0]), [list(row.values()) for row in rows])
-    held = max((row["calls"] for row in rows if is_held(row)), default=0)
-    one = rows[0]
-    print(f"calls held: {held}")
-    for part in ("gateway", "engine", "callers"):
-        share = one[f"{part}_cpu_percent"] / one["calls"]
-        print(f"{part}: {share:.1f} % of a core per call, at {one['calls']} call(s)")
-    config = {"model": "nano", "seconds": options.seconds, "transport": "webrtc"}
-    finish("capacity", config, {"rows": rows, "calls_held": held}, options)
+    results = {part: PARTS[part](options) for part in options.only}
+    config = {"model": options.model, "seconds": options.seconds}
+    finish("capacity", config, results, options)
 
 
 if __name__ == "__main__":
