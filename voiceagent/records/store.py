@@ -10,7 +10,7 @@ from pathlib import Path
 
 from voiceagent.errors import RecordError
 from voiceagent.records.recorder import SUMMARY_NAME, TRACE_NAME
-from voiceagent.records.schema import SCHEMA_VERSION, SessionSummary, TraceFrame
+from voiceagent.records.schema import SessionSummary, TraceFrame, check_version
 
 _ID = re.compile(r"[0-9a-f]{32}")
 
@@ -72,10 +72,8 @@ class RecordStore:
             raise RecordError(f"{file}: no trace") from error
         try:
             header = json.loads(lines[0]) if lines else {}
-            if header.get("schema_version") != SCHEMA_VERSION:
-                version = header.get("schema_version")
-                raise RecordError(f"{file}: schema version {version}, this program reads 1")
-            return [TraceFrame(**json.loads(line)) for line in lines[1:]]
+            check_version(header.get("schema_version"), str(file))
+            return [TraceFrame.from_json(json.loads(line)) for line in lines[1:]]
         except (json.JSONDecodeError, TypeError) as error:
             raise RecordError(f"{file}: damaged ({error})") from error
 
