@@ -59,9 +59,11 @@ def test_every_pause_of_a_turn_counts_for_itself(converse):
     [
         ((("agent", 2820, 4000),), "taken", 320),
         ((("agent", 2100, 4000),), "taken", -400),
-        ((("agent", 2099, 4000),), "missed", None),  # cut in, and did not come back
+        ((("agent", 2099, 4000),), "early", None),  # cut in, and did not come back
         ((("agent", 2820, 3000, "yes"),), "taken", 320),  # a short answer is an answer
         ((("agent", 1200, 1500, "mm"), ("agent", 2900, 3500)), "taken", 400),
+        ((("agent", 1200, 2600),), "early", None),  # took the pause and was done with it
+        ((("agent", 1200, 1500, "mm"),), "missed", None),
         ((), "missed", None),
     ],
 )

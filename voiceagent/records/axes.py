@@ -66,7 +66,7 @@ class Axes:
 
     @property
     def turns_taken(self) -> Rate:
-        """Smooth turn-taking: finished turns that the agent answered before the next."""
+        """Smooth turn-taking: turns that the agent answered at their end, before the next."""
         return _rate(self.of_kind("turn"), "taken")
 
     @property

@@ -4,7 +4,8 @@ The definitions. Full-Duplex-Bench scores one prepared event per recording; a li
 each is found and judged by itself, from timing alone:
 
 - a *pause* lies between two parts of one turn; the agent *held* or *took* it;
-- a *turn* ends; the agent took it or missed it; the offset is from that end to the agent's start;
+- a *turn* ends; the agent took it, missed it, or had answered too early, within it, and was done;
+  the offset is from the turn's end to the agent's start;
 - the *floor* is the user's from a turn's start to its end; the agent *kept* out of it or *cut in*.
   Below a second and with at most two words it made a *backchannel*, which is no cutting in;
 - an *overlap* is user-side speech that begins while the agent speaks; the agent's first new stretch
@@ -55,7 +56,7 @@ class Event:
 
     Attributes:
         kind: one of `EVENT_KINDS`.
-        outcome: pause "held" | "taken"; turn "taken" | "missed"; floor "kept" | "cut_in";
+        outcome: pause "held" | "taken"; turn "taken" | "missed" | "early"; floor "kept" | "cut_in";
             backchannel "made"; an overlap one of `OVERLAP_OUTCOMES`, or "not_exercised" where the
             agent did not speak; stuck "stuck".
         start_ms: of the pause, turn, overlap or silence; of a cut-in, when the agent began.
@@ -117,27 +118,37 @@ def _pauses(speech: UserSpeech, conversation: Conversation) -> list[Event]:
 
 def _floor(speech: UserSpeech, conversation: Conversation) -> list[Event]:
     """What the agent did between a turn's start and its end."""
-    until_ms = _answerable_ms(speech.parts[-1])
-    within = [a for a in conversation.agent if speech.start_ms <= a.span.start_ms < until_ms]
     found = [
         Event(kind="backchannel", outcome="made", start_ms=a.span.start_ms, end_ms=a.span.end_ms)
-        for a in within
+        for a in _within(speech, conversation)
         if is_backchannel(a)
     ]
-    cut_in = next((a for a in within if not is_backchannel(a)), None)
+    cut_in = _cut_in(speech, conversation)
     outcome, start_ms = ("cut_in", cut_in.span.start_ms) if cut_in else ("kept", speech.start_ms)
     found.append(Event(kind="floor", outcome=outcome, start_ms=start_ms, end_ms=speech.end_ms))
     return found
 
 
+def _within(speech: UserSpeech, conversation: Conversation) -> list[AgentSpeech]:
+    """What the agent begins while a turn goes on."""
+    until_ms = _answerable_ms(speech.parts[-1])
+    return [a for a in conversation.agent if speech.start_ms <= a.span.start_ms < until_ms]
+
+
+def _cut_in(speech: UserSpeech, conversation: Conversation) -> AgentSpeech | None:
+    return next((a for a in _within(speech, conversation) if not is_backchannel(a)), None)
+
+
 def _turn(speech: UserSpeech, later_ms: int, conversation: Conversation) -> Event:
-    answer = _first_from(_answerable_ms(speech.parts[-1]), conversation)
-    offset_ms = None
+    from_ms, offset_ms = _answerable_ms(speech.parts[-1]), None
+    answer = _first_from(from_ms, conversation)
     if answer is not None and answer.span.start_ms < later_ms:
-        offset_ms = answer.span.start_ms - speech.end_ms
+        outcome, offset_ms = "taken", answer.span.start_ms - speech.end_ms
+    else:
+        outcome = "early" if _cut_in(speech, conversation) else "missed"
     return Event(
         kind="turn",
-        outcome="missed" if offset_ms is None else "taken",
+        outcome=outcome,
         start_ms=speech.start_ms,
         end_ms=speech.end_ms,
         offset_ms=offset_ms,
