@@ -31,7 +31,8 @@ def trace(make_frame):
 
 def with_turn(frame, policy="on", p_user=None, heard_frames=None, **decision):
     observation = {"p_user": p_user, "heard_frames": heard_frames}
-    turn = TurnTrace(policy=policy, observation=observation, decision=decision)
+    row = {"observation": observation, "decision": decision}
+    turn = TurnTrace(policy=policy, row=row)
     return dataclasses.replace(frame, turn=turn)
 
 
@@ -136,6 +137,13 @@ def test_opinion_of_the_policy_counts_more_than_the_estimate(trace, reason, mark
     frames = trace(QUESTION[:22] + mark * 4 + "." * 30, ANSWER)
     frames[24] = with_turn(frames[24], reason=reason)
     assert [s.kind for s in estimate(frames).user] == ["turn", kind]
+
+
+def test_opinion_of_speech_that_began_before_the_agent_was_heard_is_none_of_an_overlap(trace):
+    frames = trace("####....####" + "." * 20, "." * 7 + "#" * 20)
+    frames[9] = with_turn(frames[9], reason="backchannel")
+    (speech,) = estimate(frames).user
+    assert (speech.kind, len(speech.parts)) == ("turn", 2)
 
 
 def test_detector_of_speech_counts_more_than_the_level(trace):

@@ -106,10 +106,11 @@ def steered(talk, make_frame):
     def turn(step):
         state = "listen" if step < 12 else "user_pause" if step < 15 else "speak"
         reason = {12: "user_pauses", 15: "turn_end"}.get(step, "stay")
+        observation = {"p_user": 0.9 if step < 12 else 0.1, "p_eot": 0.8 if step == 14 else None}
+        decision = {"state": state, "reason": reason, "pad_bias_nats": 3.0 if step < 15 else 0.0}
         return TurnTrace(
             policy="on",
-            observation={"p_user": 0.9 if step < 12 else 0.1, "p_eot": 0.8 if step == 14 else None},
-            decision={"state": state, "reason": reason, "pad_bias_nats": 3.0 if step < 15 else 0.0},
+            row={"observation": observation, "decision": decision},
             generated_dbfs=LOUD if step == 60 else None,
         )
 

@@ -59,8 +59,10 @@ def test_frame_without_turn_taking_is_written_without_it(make_frame):
 
 TURN = TurnTrace(
     policy="on",
-    observation={"p_user": 0.1, "p_eot": 0.7, "heard_frames": 5},
-    decision={"state": "take", "reason": "turn_end", "pad_bias_nats": -2.5, "audio": "pass"},
+    row={
+        "observation": {"p_user": 0.1, "p_eot": 0.7, "heard_frames": 5},
+        "decision": {"state": "take", "reason": "turn_end", "pad_bias_nats": -2.5, "audio": "pass"},
+    },
 )
 
 
@@ -81,5 +83,5 @@ def test_turn_trace_reads_what_the_policy_wrote():
 
 
 def test_turn_trace_of_nothing_knows_nothing():
-    empty = TurnTrace(policy="shadow", observation={}, decision={"reason": "stay"})
+    empty = TurnTrace(policy="shadow", row={"decision": {"reason": "stay"}})
     assert (empty.state, empty.reason, empty.p_user, empty.heard_ms) == (None, None, None, None)

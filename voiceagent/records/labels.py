@@ -127,20 +127,23 @@ class ActivityLog:
         return max(alone, default=0.0)
 
     def _kind(self, parts: Sequence[Span], agent: Sequence[AgentSpeech], usual_dbfs: float) -> str:
-        begin_ms, end_ms = parts[0].start_ms, parts[-1].end_ms
-        opinion = [kind for t, kind in self._opinions if begin_ms <= t < end_ms + WORD_LAG_MS]
-        if opinion and opinion[-1] != ASIDE:
-            return opinion[-1]
+        begin_ms, end_ms = parts[0].start_ms, parts[-1].end_ms + WORD_LAG_MS
+        is_over, opinion = _is_over(parts, agent), None
+        if is_over:  # else the policy speaks of what the caller had not heard yet
+            opinion = next((k for t, k in reversed(self._opinions) if begin_ms <= t < end_ms), None)
+        if opinion is not None and opinion != ASIDE:
+            return opinion
         below_db = usual_dbfs - self._level_dbfs(parts)
         if below_db >= BACKGROUND_DB:
             return "background_speech"
-        if not _is_over(parts, agent):
+        if not is_over:
             return "turn"
-        if below_db >= ASIDE_DB or opinion:
+        if below_db >= ASIDE_DB or opinion == ASIDE:
             return ASIDE
-        words = sum(begin_ms <= t < end_ms + WORD_LAG_MS for t in self._heard_ms)
-        is_short = end_ms - begin_ms <= USER_BACKCHANNEL_MS and words <= USER_BACKCHANNEL_WORDS
-        return "user_backchannel" if is_short else "interruption"
+        words = sum(begin_ms <= t < end_ms for t in self._heard_ms)
+        is_short = parts[-1].end_ms - begin_ms <= USER_BACKCHANNEL_MS
+        is_backchannel = is_short and words <= USER_BACKCHANNEL_WORDS
+        return "user_backchannel" if is_backchannel else "interruption"
 
     def _level_dbfs(self, parts: Sequence[Span]) -> float:
         """The level that a quarter of its frames exceed: of syllables, not of what lies between."""

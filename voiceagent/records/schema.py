@@ -52,20 +52,28 @@ class SessionHeader:
 class TurnTrace:
     """What turn-taking saw and decided in a frame: all of it, so that it can be run again.
 
-    The two objects lie here as the policy made them, field by field, as plain values; what a reader
-    of the trace wants of them has a property, which is None where a field is missing.
+    The policy's row lies here as its own trace writes it, as plain values, with a schema version of
+    its own; what a reader of this trace wants of it has a property, None where a field is missing.
 
     Attributes:
         policy: "on", or "shadow": what it decided was only written down.
-        observation: fields of `turntaking.types.Observation`.
-        decision: fields of `turntaking.types.Decision`.
+        row: "turn_schema", "state" before the frame, "observation" and "decision".
         generated_dbfs: the agent's level before it was ducked, faded or muted; None: as sent.
     """
 
     policy: str
-    observation: dict[str, Any]
-    decision: dict[str, Any]
+    row: dict[str, Any]
     generated_dbfs: float | None = None
+
+    @property
+    def _observation(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.row.get("observation", {})
+        return found
+
+    @property
+    def _decision(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.row.get("decision", {})
+        return found
 
     @property
     def is_on(self) -> bool:
@@ -75,53 +83,53 @@ class TurnTrace:
     @property
     def state(self) -> str | None:
         """Who has the floor, such as "listen"."""
-        return self.decision.get("state")
+        return self._decision.get("state")
 
     @property
     def reason(self) -> str | None:
         """Why the state changed in this frame; None where it did not."""
-        reason: str | None = self.decision.get("reason")
+        reason: str | None = self._decision.get("reason")
         return None if reason == "stay" else reason
 
     @property
     def p_user(self) -> float | None:
         """Probability that the user speaks."""
-        return self.observation.get("p_user")
+        return self._observation.get("p_user")
 
     @property
     def p_eot(self) -> float | None:
         """Probability that the user's turn is over."""
-        return self.observation.get("p_eot")
+        return self._observation.get("p_eot")
 
     @property
     def bias_nats(self) -> float | None:
         """Added to the logit that keeps the agent silent; above 0 holds it back."""
-        return self.decision.get("pad_bias_nats")
+        return self._decision.get("pad_bias_nats")
 
     @property
     def is_gated(self) -> bool:
         """Whether the policy closed the model's ear."""
-        return bool(self.decision.get("is_gated"))
+        return bool(self._decision.get("is_gated"))
 
     @property
     def audio(self) -> str | None:
         """What became of the agent's sound: "pass", "duck", "fade" or "mute"."""
-        return self.decision.get("audio")
+        return self._decision.get("audio")
 
     @property
     def is_resume(self) -> bool:
         """Whether the agent took up what it had broken off."""
-        return bool(self.decision.get("is_resume"))
+        return bool(self._decision.get("is_resume"))
 
     @property
     def events(self) -> tuple[str, ...]:
         """What the watchdogs saw."""
-        return tuple(self.decision.get("events", ()))
+        return tuple(self._decision.get("events", ()))
 
     @property
     def heard_ms(self) -> int | None:
         """How much of the agent's sound the caller has heard."""
-        frames = self.observation.get("heard_frames")
+        frames = self._observation.get("heard_frames")
         return None if frames is None else frames * FRAME_MS
 
 
