@@ -31,7 +31,6 @@ SMALL = TurnConfig(
     yield_after_frames=3,
     yield_frames=2,
     is_backchanneling=True,
-    model_trust=0.5,
     backchannel_min_turn_frames=2,
     backchannel_gap_frames=3,
     backchannel_lift_frames=1,
@@ -85,10 +84,10 @@ def alphabet(frame):
         {"p_epad": 0.95},
         {"text": Text.EPAD, "p_epad": 0.95},
         {"text": Text.WORD, "agent_dbfs": -20.0},
-        {"text": Text.WORD, "agent_dbfs": -20.0, "repeats": 9},
     ]
     both = [frame(**user, **agent) for user in users for agent in agents]
-    return [*both, frame(is_hung_up=True)]
+    loop = frame(text=Text.WORD, agent_dbfs=-20.0, repeats=9)
+    return [*both, loop, frame(is_hung_up=True)]
 
 
 def merged(state):
@@ -102,19 +101,25 @@ def merged(state):
 @pytest.fixture(scope="module")
 def explored(frame):
     """Every state that can be reached with SMALL, and every transition between kinds of state."""
-    symbols = alphabet(frame)
-    start = merged(TurnState())
-    found, waiting, transitions = {start}, deque([start]), set()
+    found, transitions = set(), set()
+    for model_trust in (0.5, 1.0):  # each has reasons of its own
+        explore(dataclasses.replace(SMALL, model_trust=model_trust), frame, found, transitions)
+    return found, transitions
+
+
+def explore(config, frame, found, transitions):
+    """Visit every state that can be reached with a config."""
+    symbols, seen_states, waiting = alphabet(frame), set(), deque([merged(TurnState())])
     while waiting:
         state = waiting.popleft()
         for seen in symbols:
-            after, decision = decide(SMALL, state, seen)
+            after, decision = decide(config, state, seen)
             transitions.add((state.state, decision.reason, after.state))
             after = merged(after)
-            if after not in found:
-                found.add(after)
+            if after not in seen_states:
+                seen_states.add(after)
                 waiting.append(after)
-    return found, transitions
+    found |= seen_states
 
 
 @pytest.mark.slow

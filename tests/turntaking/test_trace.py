@@ -64,10 +64,6 @@ def test_another_threshold_shows_where_paths_part(trace):
     found = diff(trace, dataclasses.replace(TurnConfig(), yield_after_frames=8))
     assert found[0].recorded.state == "overlap"
     assert found[0].replayed.state == "yield"
-    assert (
-        found[0].frame
-        == 8 + next(row.observation.frame for row in trace if row.decision.rewind_frames) - 1
-    )
 
 
 def test_an_empty_trace_decides_nothing():
@@ -94,5 +90,5 @@ def test_a_damaged_row_is_refused(trace, change, message):
 
 @pytest.mark.parametrize("line", ["", "[]", "{", "null"])
 def test_what_is_no_row_is_refused_by_place(line):
-    with pytest.raises(RecordError, match="trace.jsonl:3"):
+    with pytest.raises(RecordError, match=r"trace\.jsonl:3"):
         from_json(line, "trace.jsonl:3")
