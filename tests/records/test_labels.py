@@ -2,9 +2,16 @@ import dataclasses
 
 import pytest
 
+from voiceagent.audio.framing import FRAME_SAMPLES
+from voiceagent.audio.level import rms_dbfs
 from voiceagent.records.activity import Span
+from voiceagent.records.conversation import ANNOTATED, Conversation, UserSpeech
+from voiceagent.records.events import find_events
 from voiceagent.records.labels import ActivityLog, estimate
-from voiceagent.records.schema import TurnTrace
+from voiceagent.records.schema import TraceFrame, TurnTrace
+from voiceagent.scenes import make_script, render
+from voiceagent.serving.config import EngineConfig
+from voiceagent.serving.engine import Engine
 
 LAG_MS = 92  # a frame, and the 12 ms of the frames made here
 
@@ -163,3 +170,89 @@ def test_resumption_is_known_only_from_a_policy_that_acts(trace, policy, resumed
 def test_call_of_no_frames_is_an_empty_conversation():
     talk = ActivityLog().conversation()
     assert (talk.labels, talk.duration_ms, talk.user, talk.agent) == ("estimated", 0, (), ())
+
+
+#: What the events of a scene are to the axes.
+KINDS = {
+    "question": "turn",
+    "interruption": "interruption",
+    "backchannel": "user_backchannel",
+    "side_talk": "talking_to_others",
+    "background": "background_speech",
+}
+
+
+def annotated(scene, agent) -> Conversation:
+    """A scene's script as labels, with the agent as it spoke live."""
+    user, parts = [], []
+    for event in scene.events:
+        if event.channel == "agent" or event.kind == "noise":
+            continue
+        parts.append(Span(event.start_ms, event.end_ms))
+        if event.kind != "part":
+            user.append(UserSpeech(KINDS[event.kind], tuple(parts)))
+            parts = []
+    return Conversation(
+        labels=ANNOTATED, duration_ms=scene.duration_ms, user=tuple(user), agent=tuple(agent)
+    )
+
+
+@pytest.fixture(scope="module")
+def converse_live():
+    """Plays a scene to the embedded model; returns the scene and the trace."""
+    engine = Engine.load("nano", EngineConfig(num_slots=1))
+
+    def live(scene_class, seed):
+        rendered = render(make_script(scene_class, seed))
+        session, trace = engine.open_session(), []
+        for pcm in rendered.user.reshape(-1, FRAME_SAMPLES):
+            session.push(pcm)
+            (answer,) = engine.step()
+            trace.append(
+                TraceFrame(
+                    step=answer.step,
+                    time_ms=answer.time_ms,
+                    user_dbfs=rms_dbfs(pcm),
+                    agent_dbfs=rms_dbfs(answer.pcm),
+                    said=answer.said,
+                    heard=answer.heard,
+                    p_pad=answer.p_pad,
+                    p_epad=answer.p_epad,
+                    entropy=answer.entropy,
+                    is_gated=answer.is_gated,
+                    step_us=10_000,
+                    lag_us=12_000,
+                )
+            )
+        engine.close(session)
+        return rendered.scene, trace
+
+    return live
+
+
+def counted(events) -> list[tuple[str, str]]:
+    return sorted((event.kind, event.outcome) for event in events)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("scene_class", "num_scenes", "least_same"),
+    # of 30 scenes each agree, in this order: 30, 30, 29, 28, 20, 25
+    [
+        ("question", 2, 2),
+        ("pause", 4, 4),
+        ("interruption", 3, 2),
+        ("backchannel", 3, 2),
+        ("talk_to_others", 3, 2),
+        ("background_speech", 3, 2),
+    ],
+)
+def test_estimate_agrees_with_the_script_of_a_scene(
+    converse_live, scene_class, num_scenes, least_same
+):
+    same = 0
+    for seed in range(10_000, 10_000 + num_scenes):
+        scene, trace = converse_live(scene_class, seed)
+        talk = estimate(trace)
+        same += counted(find_events(talk)) == counted(find_events(annotated(scene, talk.agent)))
+    assert same >= least_same

@@ -7,6 +7,7 @@ does. Only what the trace holds is drawn.
 
 from __future__ import annotations
 
+import bisect
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 
@@ -61,17 +62,17 @@ def ribbon(trace: Sequence[TraceFrame], talk: Conversation, axes: Axes, delay_ms
         delay_ms: by which the agent is heard after the frame that it answers.
     """
     end_ms = max((f.time_ms + FRAME_MS for f in trace), default=0)
-    pieces = range(-(-end_ms // PIECE_MS))
     heard = _words((f.time_ms, f.heard) for f in trace)
     said = _words((f.time_ms + delay_ms, f.said) for f in trace)
     heard_text, said_text = _placed(_phrases(heard)), _placed(_phrases(said))
     marks = _placed([(_mark_ms(e), [_mark_text(e)]) for e in axes.events if _mark_text(e)], 2)
     reasons = _placed([(f.time_ms, [_reason(f)]) for f in trace if _reason(f)], 1, _FAR_PX)
-    drawn = []
-    for piece in pieces:
+    overlaps = _overlaps(talk)
+    is_tall, drawn = has_turns(trace), []
+    for piece in range(-(-end_ms // PIECE_MS)):
         at = _At(piece)
         parts = [
-            at.both(talk),
+            at.both(overlaps),
             at.time(),
             at.texts(heard_text, _HEARD_Y, "w user"),
             at.dots(heard, _BAND_Y - _BAND_PX - 3, "dots user"),
@@ -84,16 +85,10 @@ def ribbon(trace: Sequence[TraceFrame], talk: Conversation, axes: Axes, delay_ms
             at.marks(axes.events),
             at.texts(marks, _MARKS_Y, "w event"),
         ]
-        if has_turns(trace):
-            parts += [
-                at.states(trace),
-                at.texts(reasons, _REASON_Y, "w why"),
-                at.curve(trace, "curve vad", lambda f: f.turn.p_user if f.turn else None),
-                at.curve(trace, "curve eot", lambda f: f.turn.p_eot if f.turn else None),
-                at.bias(trace),
-            ]
-        parts.append(at.curve(trace, "curve pad", lambda f: f.p_pad, has_turns(trace)))
-        drawn.append(_svg(piece, "".join(parts), talk, trace, has_turns(trace)))
+        if is_tall:
+            parts += [at.states(trace), at.texts(reasons, _REASON_Y, "w why"), at.turn(trace)]
+        parts.append(at.curve(trace, "curve pad", lambda f: f.p_pad, is_tall))
+        drawn.append(_svg(at, "".join(parts), at.frames(trace), is_tall))
     return f'<div class="ribbon">{"".join(drawn)}</div>'
 
 
@@ -114,9 +109,11 @@ class _At:
     def holds(self, ms: float) -> bool:
         return self.begin_ms <= ms < self.end_ms
 
-    def frames(self, trace: Sequence[TraceFrame], shift_ms: int = 0) -> Iterable[TraceFrame]:
-        # steps lie one after the other, but lines may be missing where the disk was too slow
-        return (f for f in trace if self.holds(f.time_ms + shift_ms))
+    def frames(self, trace: Sequence[TraceFrame], shift_ms: int = 0) -> Sequence[TraceFrame]:
+        # by time, not by index: lines may be missing where the disk was too slow
+        bounds_ms = (self.begin_ms - shift_ms, self.end_ms - shift_ms)
+        first, last = (bisect.bisect_left(trace, t, key=lambda f: f.time_ms) for t in bounds_ms)
+        return trace[first:last]
 
     def time(self) -> str:
         ticks = "".join(f"M{s * WIDTH / 10:g} 14v{6 if s % 5 else 10}" for s in range(10))
@@ -156,21 +153,14 @@ class _At:
                 bars.append(f"M{x:.1f} {_BAND_Y}v{direction * _BAND_PX * min(share, 1):.1f}")
         return f'<path class="{kind}" d="{"".join(bars)}"/>' if bars else ""
 
-    def both(self, talk: Conversation) -> str:
-        user = [part for speech in talk.user for part in speech.parts]
-        found = []
-        for mine in user:
-            for yours in talk.agent:
-                found.append(
-                    Span(
-                        max(mine.start_ms, yours.span.start_ms, self.begin_ms),
-                        min(mine.end_ms, yours.span.end_ms, self.end_ms),
-                    )
-                )
+    def both(self, overlaps: Sequence[Span]) -> str:
+        inside = [
+            Span(max(s.start_ms, self.begin_ms), min(s.end_ms, self.end_ms)) for s in overlaps
+        ]
         return "".join(
             f'<rect class="both" x="{self.x(s.start_ms):.1f}" y="{_BAND_Y - _BAND_PX}" '
             f'width="{s.duration_ms * _PX_PER_MS:.1f}" height="{2 * _BAND_PX}"/>'
-            for s in found
+            for s in inside
             if s.duration_ms > 0
         )
 
@@ -216,6 +206,14 @@ class _At:
         frame_of = f'<path class="axis" d="M0 {bottom}H{WIDTH}M0 {bottom - _CURVES_PX}H{WIDTH}"/>'
         return frame_of + (f'<path class="{kind}" d="{"".join(path)}"/>' if path else "")
 
+    def turn(self, trace: Sequence[TraceFrame]) -> str:
+        """What turn-taking believed, and how it leaned on the model."""
+        return (
+            self.curve(trace, "curve vad", lambda f: f.turn.p_user if f.turn else None)
+            + self.curve(trace, "curve eot", lambda f: f.turn.p_eot if f.turn else None)
+            + self.bias(trace)
+        )
+
     def bias(self, trace: Sequence[TraceFrame]) -> str:
         """Up holds the agent back, down lets it speak."""
         bars = []
@@ -255,15 +253,12 @@ class _At:
         )
 
 
-def _svg(
-    piece: int, inside: str, talk: Conversation, trace: Sequence[TraceFrame], is_tall: bool
-) -> str:
+def _svg(at: _At, inside: str, frames: Sequence[TraceFrame], is_tall: bool) -> str:
     height = _BIAS_Y + _BIAS_PX + 4 if is_tall else _STATE_Y + _CURVES_PX + 4
-    begin_ms, end_ms = piece * PIECE_MS, (piece + 1) * PIECE_MS
-    label = f"{clock(begin_ms)} to {clock(end_ms)}"
+    label = f"{clock(at.begin_ms)} to {clock(at.end_ms)}"
     for name, words in (
-        ("the user says", [f.heard for f in trace if begin_ms <= f.time_ms < end_ms]),
-        ("the agent says", [f.said for f in trace if begin_ms <= f.time_ms < end_ms]),
+        ("the user says", [f.heard for f in frames]),
+        ("the agent says", [f.said for f in frames]),
     ):
         text = "".join(word for word in words if word).strip()
         label += f"; {name}: {text}" if text else ""
@@ -271,6 +266,18 @@ def _svg(
         f'<svg role="img" aria-label="{escape(label)}" viewBox="0 0 {WIDTH} {height}">'
         f"{inside}</svg>"
     )
+
+
+def _overlaps(talk: Conversation) -> list[Span]:
+    """When both speak."""
+    user = [part for speech in talk.user for part in speech.parts]
+    agent = [speech.span for speech in talk.agent]
+    return [
+        Span(max(mine.start_ms, yours.start_ms), min(mine.end_ms, yours.end_ms))
+        for mine in user
+        for yours in agent
+        if mine.start_ms < yours.end_ms and yours.start_ms < mine.end_ms
+    ]
 
 
 def _generated_dbfs(frame: TraceFrame) -> float:
