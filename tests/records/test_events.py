@@ -138,6 +138,9 @@ def test_response_to_an_overlap_has_an_offset_and_a_resumption_has_none(converse
     assert only(converse(("interruption", 1000, 2000), *stops), "interruption").offset_ms == 300
     through = converse(("interruption", 1000, 2000), LONG_ANSWER)
     assert only(through, "interruption").offset_ms is None
+    goes_on = (("agent", 0, 1300), ("agent", 1550, 4000))
+    resumed = only(converse(("interruption", 1000, 2000), *goes_on), "interruption")
+    assert (resumed.outcome, resumed.offset_ms) == ("resume", None)
 
 
 def test_speech_that_the_policy_took_up_again_was_resumed(converse):
@@ -160,8 +163,11 @@ def test_interruption_of_nobody_is_a_turn(converse):
 
 
 @pytest.mark.parametrize("kind", OVERLAP_KINDS[1:])
-def test_what_overlaps_nobody_was_not_exercised(converse, kind):
-    assert outcomes(converse((kind, 1000, 2000)), kind) == ["not_exercised"]
+@pytest.mark.parametrize(
+    "agent", [(), (("agent", 0, 1000),), (("agent", 1000, 3000),), (("agent", 1500, 3000),)]
+)
+def test_what_begins_while_the_agent_is_silent_was_not_exercised(converse, kind, agent):
+    assert outcomes(converse((kind, 1000, 2000), *agent), kind) == ["not_exercised"]
 
 
 @pytest.mark.parametrize(("answer_ms", "stuck"), [(5000, 0), (5001, 1)])
