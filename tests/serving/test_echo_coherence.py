@@ -46,6 +46,14 @@ def test_without_a_sound_of_the_agent_there_is_no_echo(speech):
     assert not coherence(speech, np.zeros_like(speech)).any()
 
 
+def test_an_echo_that_nobody_asks_for_is_not_looked_for(speech):
+    echo = EchoCoherence(2)
+    frame = np.stack([speech[len(speech) // 2 :][:1920]] * 2)
+    found = echo.frames([0, 1], frame, frame, np.array([True, False]))
+    assert found[0] > 0.9
+    assert found[1] == 0.0
+
+
 def test_a_new_session_forgets_what_was_played(speech):
     echo = EchoCoherence(1)
     frame = speech[len(speech) // 2 :][None, :1920]

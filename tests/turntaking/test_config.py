@@ -36,6 +36,7 @@ def test_a_value_out_of_range_is_refused_by_name(field, value):
     ("lower", "upper", "value"),
     [
         ("silence_below_p", "speech_above_p", 0.5),
+        ("echo_above", "loud_echo_above", 0.8),
         ("hold_max_frames", "pause_max_frames", 35),
         ("take_force_frames", "take_max_frames", 12),
         ("claim_after_frames", "yield_after_frames", 10),

@@ -195,16 +195,16 @@ def test_faint_speech_stays_gated_past_the_agents_end_and_no_longer_than_itself(
 def test_a_wrong_gate_is_opened_and_what_was_missed_is_replayed(talk):
     talk.answer()
     talk.play(3, "far", "sound")
-    opened = talk.play(1, "near", "sound")[0]
+    opened = talk.play(2, "near", "sound")[1]
     assert not opened.is_gated
-    assert (opened.rewind_frames, opened.is_replayed) == (3, True)
+    assert (opened.rewind_frames, opened.is_replayed) == (4, True)
     assert talk.play(1, "near", "sound")[0].rewind_frames == 0
 
 
 def test_no_more_is_replayed_than_the_model_can_go_back(talk):
     talk.answer()
     talk.play(9, "far", "sound")
-    opened = talk.play(1, "near", "sound", rewind_room_frames=4)[0]
+    opened = talk.play(2, "near", "sound", rewind_room_frames=4)[1]
     assert opened.rewind_frames == 4
 
 
@@ -237,8 +237,28 @@ def test_the_agents_echo_is_gated_and_is_no_overlap(talk):
 def test_a_user_over_an_echo_is_heard_without_replaying_the_echo(talk):
     talk.answer()
     talk.play(5, "echo", "sound")
-    heard = talk.play(1, "near", "sound", echo=0.3)[0]
-    assert (heard.state, heard.is_gated, heard.rewind_frames) == (State.OVERLAP, False, 0)
+    heard = talk.play(2, "near", "sound", echo=0.3)[1]
+    assert (heard.state, heard.is_gated, heard.rewind_frames) == (State.OVERLAP, False, 1)
+
+
+def test_faint_sound_that_no_detector_takes_for_speech_is_gated_while_the_agent_speaks(talk):
+    talk.answer()
+    assert all(d.is_gated for d in talk.play(5, agent="sound", level_dbfs=-40.0))
+    talk.play(10)
+    assert not talk.play(1, level_dbfs=-40.0)[0].is_gated
+
+
+def test_the_faint_beginning_of_an_interruption_is_replayed(talk):
+    talk.answer()
+    talk.play(2, agent="sound", level_dbfs=-40.0)
+    assert talk.play(2, "near", "sound")[1].rewind_frames == 3
+
+
+def test_one_loud_frame_of_far_speech_does_not_open_the_gate(talk):
+    talk.answer()
+    talk.play(2, "far", "sound")
+    talk.play(1, "near", "sound")
+    assert all(d.is_gated for d in talk.play(5, "far", "sound"))
 
 
 # watchdogs

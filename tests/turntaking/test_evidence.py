@@ -40,7 +40,18 @@ def test_loudness_is_not_learned_while_the_agent_speaks(frame):
 
 @pytest.mark.parametrize(("level_dbfs", "is_far"), [(-22.4, False), (-22.6, True)])
 def test_fainter_speech_over_the_agent_is_far(frame, level_dbfs, is_far):
-    assert notice(CONFIG, SPEAKING, frame(p_user=0.9, level_dbfs=level_dbfs)).is_far is is_far
+    state = SPEAKING
+    for _ in range(2):
+        state = notice(CONFIG, state, frame(p_user=0.9, level_dbfs=level_dbfs))
+    assert state.is_far is is_far
+
+
+def test_speech_found_to_be_near_counts_from_its_beginning(frame):
+    state, found = SPEAKING, []
+    for _ in range(3):
+        state = notice(CONFIG, state, frame(p_user=0.9, level_dbfs=-20.0))
+        found.append(state.turn_frames)
+    assert found == [0, 2, 3]
 
 
 def test_fainter_speech_while_nobody_speaks_is_near(frame):
@@ -52,9 +63,13 @@ def test_far_speech_is_no_part_of_a_turn(frame):
     assert (far.speech_frames, far.turn_frames) == (1, 0)
 
 
-def test_an_echo_is_no_speech(frame):
-    echo = notice(CONFIG, SPEAKING, frame(p_user=0.9, echo=0.7))
-    assert (echo.is_echo, echo.is_speech) == (True, False)
+@pytest.mark.parametrize(
+    ("level_dbfs", "echo", "is_echo"),
+    [(-32.0, 0.5, True), (-32.0, 0.3, False), (-20.0, 0.5, False), (-20.0, 0.9, True)],
+)
+def test_an_echo_is_no_speech_but_a_loud_user_over_one_is(frame, level_dbfs, echo, is_echo):
+    found = notice(CONFIG, SPEAKING, frame(p_user=0.9, level_dbfs=level_dbfs, echo=echo))
+    assert (found.is_echo, found.is_speech) == (is_echo, not is_echo)
 
 
 def test_a_judgement_of_the_pause_lasts_as_long_as_the_pause(frame):

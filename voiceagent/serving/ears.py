@@ -21,6 +21,9 @@ from voiceagent.serving.downsample import Batch, Downsampler
 from voiceagent.serving.echo_coherence import EchoCoherence
 from voiceagent.serving.vad import RATE_HZ, SileroVad, Vad, WebRtcVad
 
+#: Where nobody seems to speak, nobody needs to know whose speech it is.
+ECHO_ASKED_ABOVE_P = 0.2
+
 _log = logging.getLogger(__name__)
 
 
@@ -147,7 +150,7 @@ class Ears:
         pcm_16k = self._downsampler.frames(slots, pcm)
         p_user = self._vad.probabilities(slots, pcm_16k)
         level_dbfs, floor_dbfs = self._level.frames(slots, pcm)
-        echo = self._echo.frames(slots, pcm, played)
+        echo = self._echo.frames(slots, pcm, played, p_user >= ECHO_ASKED_ABOVE_P)
         onsets = self._pause_onsets(slots, p_user)
         columns = (p_user, level_dbfs, floor_dbfs, tilt_db(pcm), echo)
         values = np.stack(columns, axis=1).tolist()

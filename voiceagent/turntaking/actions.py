@@ -44,7 +44,7 @@ def act(
         left_after_frames: how long the state before had lasted.
     """
     decision = _ACT[now.state](config, now, seen)
-    is_gated = decision.is_gated or (config.is_gating and (now.is_far or now.is_echo))
+    is_gated = decision.is_gated or (config.is_gating and _is_not_for_agent(now))
     rewind_frames = _wrongly_gated_frames(config, now, seen)
     is_resume = reason is Reason.FALSE_INTERRUPTION
     return dataclasses.replace(
@@ -56,6 +56,12 @@ def act(
         is_replayed=rewind_frames > 0 and not is_resume,
         is_resume=is_resume,
     )
+
+
+def _is_not_for_agent(now: TurnState) -> bool:
+    """Far speech, echo, and any faint sound while the agent speaks: not all speech is detected."""
+    is_faint = now.state is State.SPEAK and now.is_faint and not now.is_speech
+    return now.is_far or now.is_echo or is_faint
 
 
 def _wrongly_gated_frames(config: TurnConfig, now: TurnState, seen: Observation) -> int:

@@ -23,11 +23,12 @@ _PROBABILITIES = (
     "model_trust",
     "turn_end_above_p",
     "echo_above",
+    "loud_echo_above",
     "near_attack",
     "near_release",
 )
 _BIASES = ("listen_hold_nats", "pause_hold_nats", "take_lift_nats")
-_LEVELS = ("far_below_db", "agent_speech_dbfs", "duck_db")
+_LEVELS = ("far_below_db", "sound_above_floor_db", "agent_speech_dbfs", "duck_db")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,10 +61,14 @@ class TurnConfig:
         speak_max_frames: the longest turn of the agent: a watchdog.
         max_repeats: of the agent's own words in a row: a watchdog.
         far_below_db: speech so much fainter than the user's is not addressed to the agent.
+        near_frames: of a run of speech so loud as the user's, before it is taken for theirs.
         near_attack: how fast the measure of the user's loudness follows louder frames,
         near_release: and fainter ones; shares per frame.
-        echo_above: a frame that matches the agent's sound so well is its echo.
-        is_gating: give the model silence for echo and for speech not addressed to it.
+        echo_above: a frame that matches the agent's sound so well is its echo,
+        loud_echo_above: and one as loud as the user if it matches so well: both may speak.
+        is_gating: give the model silence for echo and for speech not addressed to it, and while it
+            speaks for whatever is fainter than the user.
+        sound_above_floor_db: what is gated and fainter than this is not worth replaying.
         rewind_max_frames: replayed after a wrong gate; 0 where the engine cannot.
         duck_after_frames: of addressed speech in an overlap.
         duck_db: by how much, negative.
@@ -106,10 +111,13 @@ class TurnConfig:
     speak_max_frames: int = 750
     max_repeats: int = 3
     far_below_db: float = 2.5
+    near_frames: int = 2
     near_attack: float = 0.5
     near_release: float = 0.02
-    echo_above: float = 0.6
+    echo_above: float = 0.4
+    loud_echo_above: float = 0.8
     is_gating: bool = True
+    sound_above_floor_db: float = 10.0
     rewind_max_frames: int = MAX_REWIND_FRAMES
     duck_after_frames: int = 2
     duck_db: float = -6.0
@@ -153,6 +161,7 @@ class TurnConfig:
 
     def _check_order(self) -> None:
         _check_below(self, "silence_below_p", "speech_above_p")
+        _check_below(self, "echo_above", "loud_echo_above")
         _check_below(self, "hold_max_frames", "pause_max_frames")
         _check_below(self, "take_force_frames", "take_max_frames")
         _check_below(self, "claim_after_frames", "yield_after_frames")

@@ -25,11 +25,13 @@ def notice(config: TurnConfig, before: TurnState, seen: Observation) -> TurnStat
         before: after the last frame.
         seen: this frame.
     """
-    is_echo = seen.echo >= config.echo_above
+    is_echo = _is_echo(config, before, seen)
     is_speech = not is_echo and _is_speech(config, before, seen)
     near_dbfs = _near_dbfs(config, before, seen) if is_speech else before.near_dbfs
-    is_far = is_speech and _is_far(config, before, seen)
-    is_near = is_speech and not is_far
+    near_frames = _near_frames(config, before, seen) if is_speech else 0
+    is_far = is_speech and near_frames < config.near_frames
+    # at the frame that shows whose speech it is, those before it count too
+    new_frames = 0 if not is_speech or is_far else near_frames if before.is_far else 1
     is_audible = is_agent_audible(config, seen)
     is_pause = not is_speech and before.state is State.USER_PAUSE
     # a crackle now and another later make no turn
@@ -43,10 +45,12 @@ def notice(config: TurnConfig, before: TurnState, seen: Observation) -> TurnStat
         is_speech=is_speech,
         speech_frames=_count(before.speech_frames) if is_speech else 0,
         silence_frames=0 if is_speech else _count(before.silence_frames),
-        turn_frames=turn_frames + is_near,
+        turn_frames=turn_frames + new_frames,
         turn_words=turn_words + is_word,
         near_dbfs=near_dbfs,
+        near_frames=near_frames,
         is_far=is_far,
+        is_faint=_is_faint(config, before, seen),
         is_echo=is_echo,
         p_eot=_p_eot(before, seen) if not is_speech else None,
         is_wanted=is_pause and (before.is_wanted or _is_held(config, seen)),
@@ -80,6 +84,11 @@ def unplayed_frames(seen: Observation) -> int:
     return min(max(seen.generated_frames - seen.heard_frames, 0), 25)
 
 
+def _is_echo(config: TurnConfig, before: TurnState, seen: Observation) -> bool:
+    is_loud = before.near_dbfs is not None and not _is_faint(config, before, seen)
+    return seen.echo >= (config.loud_echo_above if is_loud else config.echo_above)
+
+
 def _is_speech(config: TurnConfig, before: TurnState, seen: Observation) -> bool:
     threshold = config.silence_below_p if before.is_speech else config.speech_above_p
     return seen.p_user >= threshold
@@ -95,16 +104,23 @@ def _near_dbfs(config: TurnConfig, before: TurnState, seen: Observation) -> floa
     return before.near_dbfs + rise_db * (config.near_attack if rise_db > 0 else config.near_release)
 
 
-def _is_far(config: TurnConfig, before: TurnState, seen: Observation) -> bool:
-    """A run of speech begun over the agent's is far until one frame of it is as loud as the user's.
+def _is_faint(config: TurnConfig, before: TurnState, seen: Observation) -> bool:
+    """Fainter than the user who talks to the agent."""
+    return before.near_dbfs is not None and (
+        seen.level_dbfs < before.near_dbfs - config.far_below_db
+    )
 
-    Once near, always near: words fade out. Speech begun in silence is the user's.
+
+def _near_frames(config: TurnConfig, before: TurnState, seen: Observation) -> int:
+    """How many frames of this run of speech were loud enough to be the user's.
+
+    A run begun over the agent's speech is far until enough of them were; one peak does not do, and
+    words may fade out. A run begun while nobody spoke is the user's.
     """
-    if before.near_dbfs is None:
-        return False
-    begins = not before.is_speech and before.state in OVERLAPPING
-    is_faint = seen.level_dbfs < before.near_dbfs - config.far_below_db
-    return (begins or before.is_far) and is_faint
+    is_users = not before.is_speech and before.state not in OVERLAPPING
+    if is_users or before.near_dbfs is None:
+        return config.near_frames
+    return min(before.near_frames + (not _is_faint(config, before, seen)), config.near_frames)
 
 
 def _p_eot(before: TurnState, seen: Observation) -> float | None:

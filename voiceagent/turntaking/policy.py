@@ -87,10 +87,17 @@ def decide(
     decision = act(config, now, observation, reason, left_after_frames)
     if state.frame >= 0 and observation.frame != state.frame + 1:
         decision = dataclasses.replace(decision, events=(Event.FRAME_GAP, *decision.events))
-    gated_frames = now.gated_frames + 1 if decision.is_gated and now.is_far else 0
+    gated_frames = _gated_frames(config, now, observation, decision)
     if gated_frames != now.gated_frames:
         now = dataclasses.replace(now, gated_frames=gated_frames)
     return now, decision
+
+
+def _gated_frames(config: TurnConfig, now: TurnState, seen: Observation, decision: Decision) -> int:
+    """Frames in a row that may have to be replayed: sound, and not the agent's own."""
+    is_sound = seen.level_dbfs >= seen.floor_dbfs + config.sound_above_floor_db
+    is_missed = decision.is_gated and not now.is_echo and (now.is_far or is_sound)
+    return min(now.gated_frames + 1, config.rewind_max_frames) if is_missed else 0
 
 
 def _next(config: TurnConfig, now: TurnState, seen: Observation) -> _Next:

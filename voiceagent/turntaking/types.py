@@ -154,9 +154,11 @@ class TurnState:
         turn_frames: speech in the user's present turn, pauses left out.
         turn_words: words understood in it.
         near_dbfs: how loud the user is who talks to the agent; None until they have.
-        is_far: the present run of speech is fainter than that: not addressed to the agent.
+        near_frames: of the present run of speech, as loud as that; counted to the threshold only.
+        is_far: the present run of speech has too few of them: not addressed to the agent.
+        is_faint: the last frame is fainter than that.
         is_echo: the last frame was the agent's own sound.
-        gated_frames: speech in a row that the model has not been given.
+        gated_frames: of sound in a row that the model has not been given.
         p_eot: end of turn, as last judged in this pause.
         is_wanted: the model wanted to start in this pause and was held.
         has_claim: something else than a backchannel was understood since the overlap began.
@@ -176,7 +178,9 @@ class TurnState:
     turn_frames: int = 0
     turn_words: int = 0
     near_dbfs: float | None = None
+    near_frames: int = 0
     is_far: bool = False
+    is_faint: bool = False
     is_echo: bool = False
     gated_frames: int = 0
     p_eot: float | None = None
