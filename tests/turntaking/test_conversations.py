@@ -239,6 +239,7 @@ def test_a_user_over_an_echo_is_heard_without_replaying_the_echo(talk):
     talk.play(5, "echo", "sound")
     heard = talk.play(2, "near", "sound", echo=0.3)[1]
     assert (heard.state, heard.is_gated, heard.rewind_frames) == (State.OVERLAP, False, 1)
+    assert heard.is_replayed
 
 
 def test_faint_sound_that_no_detector_takes_for_speech_is_gated_while_the_agent_speaks(talk):
