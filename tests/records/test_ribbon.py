@@ -163,3 +163,11 @@ def test_no_text_covers_another_or_leaves_its_piece(draw, make_frame):
 def test_words_cannot_become_markup(draw, make_frame):
     (piece,) = draw([make_frame(0, said=' <b a="">&')])
     assert texts(piece, "w agent") == ['<b a="">&']
+
+
+def test_reasons_that_would_stand_far_from_their_place_are_left_out(draw, make_frame):
+    row = {"decision": {"state": "overlap", "reason": "false_interruption"}}
+    frames = [make_frame(s, turn=TurnTrace(policy="on", row=row)) for s in range(50)]
+    (piece,) = draw(frames)
+    # 160 px of them, one after the other, and what stands at most 60 px behind
+    assert len(texts(piece, "w why")) == 2
