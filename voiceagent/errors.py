@@ -8,6 +8,7 @@ The two lower packages have roots of their own, since they cannot import upward:
     ├ AudioFileError                     a sound file that cannot be used: names file and reason
     ├ SynthesisUnavailable               a speech synthesiser is missing: names the install line
     ├ RecogniserUnavailable              the judge of speech is missing or damaged: likewise
+    ├ DetectorUnavailable                a detector of turn-taking is missing: likewise
     ├ RecordError                        a session's record that is missing or cannot be read
     ├ VoiceError                         a registered voice, or a file to become one: likewise
     ├ AdmissionError
@@ -90,6 +91,26 @@ class RecogniserUnavailable(VoiceAgentError):
 
     def __init__(self, reason: str, fix: str = "pip install 'voiceagent[asr]'") -> None:
         super().__init__(f"the recogniser cannot be used ({reason}); mend it with: {fix}")
+        self.reason = reason
+        self.fix = fix
+
+
+class DetectorUnavailable(VoiceAgentError):
+    """A detector that turn-taking needs is not installed, or its network cannot be read.
+
+    Attributes:
+        detector: its name.
+        reason: what is wrong.
+        fix: the line that mends it.
+    """
+
+    code = "detector_unavailable"
+
+    def __init__(
+        self, detector: str, reason: str, fix: str = "pip install 'voiceagent[turns]'"
+    ) -> None:
+        super().__init__(f"{detector} cannot be used ({reason}); mend it with: {fix}")
+        self.detector = detector
         self.reason = reason
         self.fix = fix
 

@@ -6,7 +6,7 @@ import pytest
 from voiceagent.cli import main
 from voiceagent.cli.sessions import default_root
 from voiceagent.records.recorder import SessionRecorder
-from voiceagent.records.schema import SessionHeader
+from voiceagent.records.schema import SessionHeader, TraceFrame
 
 ID = "ab" + "0" * 30
 
@@ -30,8 +30,56 @@ def test_list_prints_a_line_per_session(capsys, records):
     code, out, _ = run(capsys, "list", "--records", records)
     assert code == 0
     assert out.splitlines()[1].split() == (
-        "ab000000 2026-11-22 10:00:00 nano 0 s 0 + 0 - 0 ms hung up".split()
+        "ab000000 2026-11-22 10:00:00 nano 0 s - - - - - hung up".split()
     )
+
+
+@pytest.fixture
+def record_talk(tmp_path):
+    """Writes a call: the user pauses, the agent says "mm" meanwhile and answers in the end."""
+
+    def write() -> Path:
+        header = SessionHeader(
+            id=ID, model="nano", transport="test", started_at="2026-11-22T10:00:00.000"
+        )
+        recorder = SessionRecorder(tmp_path, header)
+        user, agent = "#####.....#####.......", "......##.........#####"
+        for step, (mine, yours) in enumerate(zip(user, agent, strict=True)):
+            recorder.frame(
+                TraceFrame(
+                    step=step,
+                    time_ms=80 * step,
+                    said=None,
+                    heard=None,
+                    user_dbfs=-20.0 if mine == "#" else -90.0,
+                    is_gated=False,
+                    agent_dbfs=-20.0 if yours == "#" else -90.0,
+                    p_pad=0.9,
+                    p_epad=0.1,
+                    entropy=0.2,
+                    step_us=9000,
+                    lag_us=12_000,
+                )
+            )
+        recorder.close("hung up")
+        return tmp_path
+
+    return write
+
+
+def test_list_shows_the_axes_of_a_conversation(capsys, record_talk):
+    out = run(capsys, "list", "--records", record_talk())[1].splitlines()
+    assert out[0].split()[5:9] == ["pauses", "floor", "turns", "latency"]
+    assert out[1].split()[4:12] == "2 s 1/1 1/1 +1 1/1 252 ms".split()
+
+
+def test_list_shows_a_record_of_version_1_without_axes(capsys, record_talk):
+    root = record_talk()
+    path = root / ID / "session.json"
+    values = json.loads(path.read_text())
+    del values["axes"]
+    path.write_text(json.dumps({**values, "schema_version": 1}))
+    assert run(capsys, "list", "--records", root)[1].splitlines()[1].split()[6:11] == ["-"] * 5
 
 
 def test_list_of_nothing_says_where_it_looked(capsys, tmp_path):

@@ -2,6 +2,8 @@ import dataclasses
 
 import pytest
 
+from voiceagent.records.activity import Span
+from voiceagent.records.conversation import ANNOTATED, AgentSpeech, Conversation, UserSpeech
 from voiceagent.records.recorder import SessionRecorder
 from voiceagent.records.schema import SessionHeader, TraceFrame
 
@@ -61,3 +63,25 @@ def record_one(tmp_path):
         return recorder
 
     return record
+
+
+def conversation_of(*lines: tuple, duration_ms: int = 20_000, resumed_ms=()) -> Conversation:
+    """Lines are ("agent", start, end[, text]) or (kind, start, end[, start, end ...]), in ms."""
+    agent = [AgentSpeech(Span(*line[1:3]), *line[3:]) for line in lines if line[0] == "agent"]
+    user = [
+        UserSpeech(line[0], tuple(Span(*pair) for pair in zip(line[1::2], line[2::2], strict=True)))
+        for line in lines
+        if line[0] != "agent"
+    ]
+    return Conversation(
+        labels=ANNOTATED,
+        duration_ms=duration_ms,
+        user=tuple(sorted(user, key=lambda speech: speech.start_ms)),
+        agent=tuple(sorted(agent, key=lambda speech: speech.span)),
+        resumed_ms=tuple(resumed_ms),
+    )
+
+
+@pytest.fixture
+def converse():
+    return conversation_of

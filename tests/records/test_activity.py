@@ -1,7 +1,14 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from voiceagent.records import activity
-from voiceagent.records.activity import Turn
+from voiceagent.records.activity import Span, join, overlap_ms, spans, total_ms
+
+spans_of_time = st.lists(
+    st.tuples(st.integers(0, 500), st.integers(1, 50)).map(lambda t: Span(t[0], t[0] + t[1])),
+    max_size=8,
+)
 
 
 def spoken(pattern: str) -> list[bool]:
@@ -13,26 +20,26 @@ def test_level_decides_what_counts_as_speech(dbfs, speaks):
     assert activity.is_speech(dbfs) is speaks
 
 
-def test_turns_bridge_pauses_up_to_the_limit_and_no_longer():
-    pause = "." * activity.PAUSE_FRAMES
-    assert activity.turns(spoken(f".xx{pause}x")) == [Turn(1, 10)]
-    assert activity.turns(spoken(f".xx{pause}.x")) == [Turn(1, 3), Turn(10, 11)]
+def test_spans_are_the_runs_of_speech_and_can_be_shifted():
+    assert spans(spoken(".xx..x")) == [Span(80, 240), Span(400, 480)]
+    assert spans(spoken("x"), shift_ms=100) == [Span(100, 180)]
+    assert spans([]) == []
 
 
-def test_gaps_run_from_each_user_turn_to_the_answer_before_the_next():
-    user, agent = [Turn(0, 5), Turn(20, 25), Turn(30, 32)], [Turn(8, 12), Turn(40, 45)]
-    # the second user turn is followed by the user again: no gap of the agent's
-    assert activity.gaps_ms(user, agent) == (240, 640)
+def test_join_bridges_gaps_up_to_the_limit_and_no_longer():
+    parts = [Span(0, 100), Span(260, 300), Span(461, 500)]
+    assert join(parts, 160) == [Span(0, 300), Span(461, 500)]
 
 
-def test_an_answer_that_begins_in_overlap_leaves_no_gap():
-    assert activity.gaps_ms([Turn(0, 10)], [Turn(8, 20)]) == ()
+def test_overlap_is_the_time_both_cover_each_moment_once():
+    assert overlap_ms([Span(0, 100), Span(50, 120)], [Span(80, 200)]) == 40
+    assert overlap_ms([Span(0, 100)], [Span(100, 200)]) == 0
 
 
-def test_overlap_counts_frames_in_which_both_speak():
-    assert activity.overlap_ms(spoken("xxx."), spoken(".xxx")) == 160
+@given(spans_of_time, spans_of_time)
+def test_time_covered_agrees_with_counting_milliseconds(one, other):
+    def covered(parts):
+        return {t for part in parts for t in range(part.start_ms, part.end_ms)}
 
-
-def test_talk_share_is_the_agents_part_of_speech():
-    assert activity.talk_share(spoken("x..."), spoken(".xxx")) == 0.75
-    assert activity.talk_share(spoken("...."), spoken("....")) is None
+    assert total_ms(one) == len(covered(one))
+    assert overlap_ms(one, other) == len(covered(one) & covered(other))

@@ -6,17 +6,21 @@ import pytest
 import soundfile
 
 from voiceagent.records import recorder as recorder_module
+from voiceagent.records.axes import EMPTY
 from voiceagent.records.recorder import SessionRecorder
 from voiceagent.records.store import RecordStore
 
 
-def test_record_of_an_exchange_holds_its_turns_gap_overlap_and_words(record_one, tmp_path):
+def test_record_of_an_exchange_holds_its_axes_and_words(record_one, tmp_path):
     session_id = record_one().folder.name
     summary = RecordStore(tmp_path).summary(session_id)
-    assert (summary.user_turns, summary.agent_turns) == (2, 1)
-    assert summary.gaps_ms == (400,)
-    assert summary.overlap_ms == 160
-    assert summary.talk_share == pytest.approx(10 / 22, abs=1e-3)
+    axes = summary.axes
+    assert axes.labels == "estimated"
+    # 400 ms without a frame of sound, the frame in which the answer is made, and its step
+    assert axes.latencies_ms == (400 + 80 + 12,)
+    assert axes.overlap_ms == 160
+    assert axes.talk_share == pytest.approx(10 / 22, abs=1e-3)
+    assert axes.concealed_ms == 240
     assert (summary.words_heard, summary.words_said) == (1, 10)
     assert (summary.frames_gated, summary.frames_lost) == (5, 3)
     assert (summary.step_p99_us, summary.lag_p99_us) == (10_000, 12_000)
@@ -57,7 +61,22 @@ def test_summary_appears_only_at_the_end(tmp_path, header, make_frame):
 
 def test_session_of_no_frames_has_an_honest_empty_summary(tmp_path, header):
     summary = SessionRecorder(tmp_path, header).close("left at once")
-    assert (summary.duration_ms, summary.gaps_ms, summary.talk_share) == (0, (), None)
+    assert (summary.duration_ms, summary.axes) == (0, EMPTY)
+
+
+def test_steps_answered_too_late_are_counted(tmp_path, header, make_frame):
+    recorder = SessionRecorder(tmp_path, header)
+    for step, lag_us in enumerate((80_000, 80_001, 12_000)):
+        recorder.frame(make_frame(step, lag_us=lag_us))
+    assert recorder.close("done").axes.deadline_misses == 1
+
+
+def test_axes_can_be_had_while_the_session_runs(tmp_path, header, make_frame):
+    recorder = SessionRecorder(tmp_path, header)
+    for step in range(10):
+        recorder.frame(make_frame(step, user=-20.0))
+    assert recorder.axes().user_ms == 800
+    assert recorder.close("done").axes == recorder.axes()
 
 
 def test_rows_beyond_the_queue_are_dropped_and_counted(tmp_path, header, make_frame, monkeypatch):
@@ -89,4 +108,4 @@ def test_disk_that_refuses_is_reported_at_the_end_and_never_before(
 def test_trace_names_schema_version_and_session_in_its_first_line(record_one):
     folder = record_one().folder
     first = json.loads((folder / "trace.jsonl").read_text().splitlines()[0])
-    assert (first["schema_version"], first["id"]) == (1, folder.name)
+    assert (first["schema_version"], first["id"]) == (2, folder.name)

@@ -61,7 +61,7 @@ def test_trace_cut_short_gives_its_whole_lines(store, tmp_path):
         (
             "trace.jsonl",
             '{"schema_version": 7}\n',
-            "version 7, this program reads 1",
+            "version 7, this program reads 1 and 2",
         ),
         ("trace.jsonl", '{"schema_version": 1}\n{"step": 1}\n', "damaged"),
         ("trace.jsonl", '{"schema_version": 1}\n{\n', "damaged"),
@@ -78,3 +78,9 @@ def test_trace_that_is_missing_is_named(store, tmp_path):
     (tmp_path / f"{1:032x}" / "trace.jsonl").unlink()
     with pytest.raises(RecordError, match="no trace"):
         store.trace(f"{1:032x}")
+
+
+def test_trace_of_version_1_is_read(store, tmp_path):
+    path = tmp_path / f"{1:032x}" / "trace.jsonl"
+    path.write_text(path.read_text().replace('"schema_version": 2', '"schema_version": 1'))
+    assert len(store.trace(f"{1:032x}")) == 25

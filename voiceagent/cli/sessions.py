@@ -7,16 +7,22 @@ import json
 import os
 from pathlib import Path
 
+from voiceagent.records.axes import Axes
+from voiceagent.records.figures import percentile
 from voiceagent.records.schema import SessionSummary
 from voiceagent.records.store import RecordStore
 from voiceagent.settings import records_dir
 
 DESCRIPTION = """\
-Every conversation leaves a folder: a summary (turns, gaps, overlaps, step times) and a trace of
-each 80 ms frame. Sound is kept only where recording was switched on. Turns, gaps and overlaps are
-estimated from levels. A session is named by the beginning of its id.
+Every conversation leaves a folder: a summary (how the turns went, step times) and a trace of each
+80 ms frame. Sound is kept only where recording was switched on. The axes are those of
+Full-Duplex-Bench: pauses held, the user's floor kept (+ backchannels made), turns taken,
+interruptions honoured, each of how many; latency is the median from a turn's end to the answer.
+All are estimated from levels, timing and words. A session is named by the beginning of its id;
+'voiceagent report ID' makes a page of it.
 """
-COLUMNS = ("id", "started (UTC)", "model", "length", "turns", "gap p50", "overlap", "ended")
+AXES = ("pauses", "floor", "turns", "latency", "interruptions")
+COLUMNS = ("id", "started (UTC)", "model", "length", *AXES, "ended")
 
 
 def default_root() -> Path:
@@ -91,15 +97,27 @@ def run_delete(options: argparse.Namespace) -> int:
 
 def _row(session_id: str, summary: SessionSummary | None) -> tuple[str, ...]:
     if summary is None:
-        return (session_id[:8], "", "", "", "", "", "", "still running, or died")
-    gaps = sorted(summary.gaps_ms)
+        return (session_id[:8], "", "", "", *[""] * len(AXES), "still running, or died")
     return (
         session_id[:8],
         summary.header.started_at[:19].replace("T", " "),
         summary.header.model,
         f"{summary.duration_ms / 1000:.0f} s",
-        f"{summary.user_turns} + {summary.agent_turns}",
-        f"{gaps[len(gaps) // 2]} ms" if gaps else "-",
-        f"{summary.overlap_ms} ms",
+        *_axes(summary.axes),
         summary.end_reason,
+    )
+
+
+def _axes(axes: Axes | None) -> tuple[str, ...]:
+    """The four axes, and the latency; a record of version 1 has none."""
+    if axes is None:
+        return ("-",) * len(AXES)
+    latency_ms = percentile(axes.latencies_ms, 50)
+    made = f" +{axes.num_backchannels}" if axes.num_backchannels else ""
+    return (
+        str(axes.pauses_held),
+        f"{axes.floor_kept}{made}",
+        str(axes.turns_taken),
+        "-" if latency_ms is None else f"{latency_ms} ms",
+        str(axes.interruptions_honoured),
     )

@@ -1,27 +1,30 @@
-"""Who spoke when, estimated frame by frame from levels, and the turns, gaps and overlaps of it.
+"""Who makes sound when: frames of speech, judged by level, as spans of time.
 
-Not a voice activity detector: on a noisy line the user's level alone says little, so these figures
-are estimates and are called so wherever they are shown. Pure functions over lists.
+Not a voice activity detector: on a noisy line the user's level alone says little, so what is made
+of these spans is an estimate and is called so wherever it is shown. Pure functions.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 FRAME_MS = 80
 #: A frame at least this loud counts as speech.
 SPEECH_DBFS = -45.0
-#: Silences up to this long lie within a turn.
-PAUSE_FRAMES = 6
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Turn:
-    """A stretch of speech, in frames; `end` is the first frame after it."""
+@dataclasses.dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """A stretch of time, in milliseconds from the session's start; `end_ms` is not part of it."""
 
-    start: int
-    end: int
+    start_ms: int
+    end_ms: int
+
+    @property
+    def duration_ms(self) -> int:
+        """Its length."""
+        return self.end_ms - self.start_ms
 
 
 def is_speech(dbfs: float) -> bool:
@@ -29,36 +32,41 @@ def is_speech(dbfs: float) -> bool:
     return dbfs >= SPEECH_DBFS
 
 
-def turns(speaks: Sequence[bool]) -> list[Turn]:
-    """Join frames of speech, and pauses of up to PAUSE_FRAMES between them, into turns."""
-    found: list[Turn] = []
+def spans(speaks: Iterable[int], shift_ms: int = 0) -> list[Span]:
+    """Runs of frames in which somebody speaks.
+
+    Args:
+        speaks: a frame each; true where they do.
+        shift_ms: added to every time.
+    """
+    found: list[Span] = []
     for index, spoke in enumerate(speaks):
+        start_ms = index * FRAME_MS + shift_ms
         if not spoke:
             continue
-        if found and index - found[-1].end <= PAUSE_FRAMES:
-            found[-1] = Turn(found[-1].start, index + 1)
+        if found and found[-1].end_ms == start_ms:
+            found[-1] = Span(found[-1].start_ms, start_ms + FRAME_MS)
         else:
-            found.append(Turn(index, index + 1))
+            found.append(Span(start_ms, start_ms + FRAME_MS))
     return found
 
 
-def gaps_ms(user: Sequence[Turn], agent: Sequence[Turn]) -> tuple[int, ...]:
-    """Silence from the end of a user turn to the agent's next, where the user stays silent."""
-    found = []
-    for index, turn in enumerate(user):
-        following = user[index + 1].start if index + 1 < len(user) else None
-        answer = next((a for a in agent if a.start >= turn.end), None)
-        if answer and (following is None or answer.start < following):
-            found.append((answer.start - turn.end) * FRAME_MS)
-    return tuple(found)
+def join(parts: Sequence[Span], max_gap_ms: int) -> list[Span]:
+    """Make one span of those that no more than `max_gap_ms` lies between."""
+    found: list[Span] = []
+    for part in sorted(parts):
+        if found and part.start_ms - found[-1].end_ms <= max_gap_ms:
+            found[-1] = Span(found[-1].start_ms, max(found[-1].end_ms, part.end_ms))
+        else:
+            found.append(part)
+    return found
 
 
-def overlap_ms(user: Sequence[bool], agent: Sequence[bool]) -> int:
-    """Time in which both speak."""
-    return FRAME_MS * sum(u and a for u, a in zip(user, agent, strict=True))
+def total_ms(parts: Sequence[Span]) -> int:
+    """Time that spans cover, each moment once."""
+    return sum(part.duration_ms for part in join(parts, 0))
 
 
-def talk_share(user: Sequence[bool], agent: Sequence[bool]) -> float | None:
-    """The agent's part of all speech, or None where nobody spoke."""
-    total = sum(user) + sum(agent)
-    return round(sum(agent) / total, 3) if total else None
+def overlap_ms(one: Sequence[Span], other: Sequence[Span]) -> int:
+    """Time that both cover."""
+    return total_ms(one) + total_ms(other) - total_ms([*one, *other])

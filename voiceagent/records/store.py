@@ -9,10 +9,46 @@ import shutil
 from pathlib import Path
 
 from voiceagent.errors import RecordError
+from voiceagent.records.activity import FRAME_MS
+from voiceagent.records.axes import DEADLINE_US, Axes, measure
+from voiceagent.records.labels import estimate
 from voiceagent.records.recorder import SUMMARY_NAME, TRACE_NAME
-from voiceagent.records.schema import SCHEMA_VERSION, SessionSummary, TraceFrame
+from voiceagent.records.schema import SessionHeader, SessionSummary, TraceFrame, check_version
 
 _ID = re.compile(r"[0-9a-f]{32}")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SessionRecord:
+    """All of a session that lies on disk, but the sound.
+
+    Attributes:
+        header: of the session.
+        trace: every frame that was written.
+        summary: None while it runs, or if it died.
+    """
+
+    header: SessionHeader
+    trace: list[TraceFrame]
+    summary: SessionSummary | None
+
+    @property
+    def axes(self) -> Axes:
+        """How it went: as written at its end, or, where nothing was, measured on the trace."""
+        if self.summary is not None and self.summary.axes is not None:
+            return self.summary.axes
+        return measure(
+            estimate(self.trace),
+            deadline_misses=sum(frame.lag_us > DEADLINE_US for frame in self.trace),
+            concealed_ms=self.summary.frames_lost * FRAME_MS if self.summary else 0,
+        )
+
+    @property
+    def duration_ms(self) -> int:
+        """Length of the call, as far as it was written."""
+        if self.summary is not None:
+            return self.summary.duration_ms
+        return self.trace[-1].time_ms + FRAME_MS if self.trace else 0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -65,19 +101,16 @@ class RecordStore:
         Raises:
             RecordError: no such session or trace, another version, or a line that does not fit.
         """
-        file = self._folder(session_id) / TRACE_NAME
-        try:
-            lines = file.read_text(encoding="utf-8").split("\n")[:-1]
-        except FileNotFoundError as error:
-            raise RecordError(f"{file}: no trace") from error
-        try:
-            header = json.loads(lines[0]) if lines else {}
-            if header.get("schema_version") != SCHEMA_VERSION:
-                version = header.get("schema_version")
-                raise RecordError(f"{file}: schema version {version}, this program reads 1")
-            return [TraceFrame(**json.loads(line)) for line in lines[1:]]
-        except (json.JSONDecodeError, TypeError) as error:
-            raise RecordError(f"{file}: damaged ({error})") from error
+        return self._read_trace(session_id)[1]
+
+    def record(self, session_id: str) -> SessionRecord:
+        """Header, trace and summary of a session.
+
+        Raises:
+            RecordError: as `trace` and `summary`.
+        """
+        header, frames = self._read_trace(session_id)
+        return SessionRecord(header, frames, self.summary(session_id))
 
     def delete(self, session_id: str) -> None:
         """Remove everything of a session.
@@ -86,6 +119,20 @@ class RecordStore:
             RecordError: no such session.
         """
         shutil.rmtree(self._folder(session_id))
+
+    def _read_trace(self, session_id: str) -> tuple[SessionHeader, list[TraceFrame]]:
+        file = self._folder(session_id) / TRACE_NAME
+        try:
+            lines = file.read_text(encoding="utf-8").split("\n")[:-1]
+        except FileNotFoundError as error:
+            raise RecordError(f"{file}: no trace") from error
+        try:
+            first = json.loads(lines[0]) if lines else {}
+            check_version(first.pop("schema_version", None), str(file))
+            frames = [TraceFrame.from_json(json.loads(line)) for line in lines[1:]]
+            return SessionHeader(**first), frames
+        except (json.JSONDecodeError, TypeError, AttributeError) as error:
+            raise RecordError(f"{file}: damaged ({error})") from error
 
     def _folder(self, session_id: str) -> Path:
         folder = self.root / session_id

@@ -1,0 +1,76 @@
+"""A page that stands alone: one HTML file, its style inside, no script, nothing from elsewhere."""
+
+from __future__ import annotations
+
+import html
+from pathlib import Path
+
+_STYLE = Path(__file__).with_name("page.css")
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+
+
+def page(title: str, body: str) -> str:
+    """A whole document.
+
+    Args:
+        title: plain text.
+        body: HTML.
+    """
+    style = _STYLE.read_text(encoding="utf-8")
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="{_POLICY}">
+<title>{escape(title)}</title>
+<style>
+{style}</style>
+</head>
+<body>
+{body}
+</body>
+</html>
+"""
+
+
+def escape(text: object) -> str:
+    """Text as it may stand in HTML and in attributes."""
+    return html.escape(str(text), quote=True)
+
+
+def section(title: str, body: str, note: str = "") -> str:
+    """A headed part of the page; `note` is HTML under the heading."""
+    said = f'<p class="hint">{note}</p>' if note else ""
+    return f"<section>\n<h2>{escape(title)}</h2>\n{said}{body}\n</section>"
+
+
+def facts(rows: list[tuple[str, str]]) -> str:
+    """Names and values, one under the other."""
+    inside = "".join(
+        f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in rows
+    )
+    return f"<dl>{inside}</dl>"
+
+
+def seconds(ms: int | float | None) -> str:
+    """A duration for reading, such as "0.32 s"; a dash where there is none."""
+    if ms is None:
+        return "–"
+    return f"{ms / 1000:.1f} s" if abs(ms) >= 9950 else f"{ms / 1000:.2f} s".replace("-", "−")
+
+
+def clock(ms: int) -> str:
+    """A point in a call, such as "1:05"."""
+    return f"{ms // 60_000}:{ms // 1000 % 60:02d}"
+
+
+def length(duration_ms: int) -> str:
+    """How long a call took, such as "2 min 5 s"."""
+    minutes, rest_s = divmod(round(duration_ms / 1000), 60)
+    return f"{minutes} min {rest_s} s" if minutes else f"{rest_s} s"
+
+
+def count(number: int, one: str, many: str | None = None) -> str:
+    """A number with its noun."""
+    return f"{number} {one if number == 1 else many or one + 's'}"

@@ -1,0 +1,1 @@
+"""Who has the floor: a pure function from what is seen to what is done, frame by frame."""

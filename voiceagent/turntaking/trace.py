@@ -1,0 +1,147 @@
+"""The policy's record: what it was, saw and did, frame by frame; and what it would have done.
+
+A row is one line of JSON and comes back as it was, floats to the last bit. `replay` runs the
+observations again: with the same config every decision is the same; with another, `diff` says which
+are not. The model and the user are as they were recorded, so a diff shows where paths part, not
+where they would have led.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from voiceagent.errors import RecordError
+from voiceagent.turntaking.config import TurnConfig
+from voiceagent.turntaking.policy import decide
+from voiceagent.turntaking.types import (
+    Audio,
+    Decision,
+    Event,
+    Forced,
+    Observation,
+    Reason,
+    State,
+    Text,
+    TurnState,
+)
+
+SCHEMA_VERSION = 1
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TurnRow:
+    """One frame.
+
+    Attributes:
+        state: before the observation.
+        observation: of the frame.
+        decision: that followed.
+    """
+
+    state: TurnState
+    observation: Observation
+    decision: Decision
+
+    def to_json(self) -> str:
+        """Return one line of JSON."""
+        document = {"turn_schema": SCHEMA_VERSION, **dataclasses.asdict(self)}
+        return json.dumps(document, separators=(",", ":"))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Difference:
+    """A frame in which another config decides otherwise."""
+
+    frame: int
+    recorded: Decision
+    replayed: Decision
+
+
+def from_json(line: str, origin: str = "turn trace") -> TurnRow:
+    """Read what `TurnRow.to_json` gave.
+
+    Args:
+        line: one line.
+        origin: named in errors.
+
+    Raises:
+        RecordError: no JSON, another schema version, or fields that do not fit.
+    """
+    try:
+        values = json.loads(line)
+    except ValueError as error:
+        raise RecordError(f"{origin}: not JSON ({error})") from error
+    version = values.get("turn_schema") if isinstance(values, dict) else None
+    if version != SCHEMA_VERSION:
+        raise RecordError(f"{origin}: schema version {version}, this program reads 1")
+    try:
+        return TurnRow(
+            state=_read(TurnState, values["state"]),
+            observation=_read(Observation, values["observation"]),
+            decision=_read(Decision, values["decision"]),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise RecordError(f"{origin}: does not fit the schema ({error})") from error
+
+
+def replay(
+    trace: Iterable[TurnRow], config: TurnConfig, state: TurnState | None = None
+) -> list[Decision]:
+    """Decide all frames again, in order.
+
+    Args:
+        trace: rows; only their observations are used.
+        config: thresholds, the recorded session's or others.
+        state: before the first row; None takes that of the first row.
+    """
+    decisions = []
+    for row in trace:
+        state, decision = decide(config, row.state if state is None else state, row.observation)
+        decisions.append(decision)
+    return decisions
+
+
+def diff(trace: Sequence[TurnRow], config: TurnConfig) -> list[Difference]:
+    """The frames in which this config decides otherwise than the recorded one did."""
+    return [
+        Difference(row.observation.frame, row.decision, again)
+        for row, again in zip(trace, replay(trace, config), strict=True)
+        if not _is_same(row.decision, again)
+    ]
+
+
+def _is_same(one: Decision, other: Decision) -> bool:
+    """Equal to the last bit: 0.0 is not -0.0."""
+    signs = [
+        (math.copysign(1, decision.pad_bias_nats), math.copysign(1, decision.epad_bias_nats))
+        for decision in (one, other)
+    ]
+    return one == other and signs[0] == signs[1]
+
+
+_ENUMS = {
+    (TurnState, "state"): State,
+    (TurnState, "watchdog"): Event,
+    (Observation, "text"): Text,
+    (Decision, "state"): State,
+    (Decision, "reason"): Reason,
+    (Decision, "forced_text"): Forced,
+    (Decision, "audio"): Audio,
+}
+
+
+def _read(kind: type[Any], values: dict[str, Any]) -> Any:
+    names = {field.name for field in dataclasses.fields(kind)}
+    if names != set(values):
+        raise ValueError(f"missing or unknown: {', '.join(sorted(names ^ set(values)))}")
+    read = {
+        name: _ENUMS[kind, name](value) if (kind, name) in _ENUMS and value is not None else value
+        for name, value in values.items()
+    }
+    if kind is Decision:
+        read["events"] = tuple(Event(event) for event in read["events"])
+    return kind(**read)
