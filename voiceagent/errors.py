@@ -8,6 +8,7 @@ The two lower packages have roots of their own, since they cannot import upward:
     ├ AudioFileError                     a sound file that cannot be used: names file and reason
     ├ SynthesisUnavailable               a speech synthesiser is missing: names the install line
     ├ RecogniserUnavailable              the judge of speech is missing or damaged: likewise
+    ├ TrainingError                      a training run that cannot go on: says why and how
     ├ RecordError                        a session's record that is missing or cannot be read
     ├ AdmissionError
     │ └ AtCapacity                       every slot is taken
@@ -90,6 +91,12 @@ class RecogniserUnavailable(VoiceAgentError):
         super().__init__(f"the recogniser cannot be used ({reason}); mend it with: {fix}")
         self.reason = reason
         self.fix = fix
+
+
+class TrainingError(VoiceAgentError):
+    """A training run that cannot go on."""
+
+    code = "training"
 
 
 class RecordError(VoiceAgentError):
