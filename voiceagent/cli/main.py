@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from voiceagent_codec.errors import CodecError
 
 from voiceagent import __version__
-from voiceagent.cli import codec, doctor, serve, sessions, talk
+from voiceagent.cli import codec, doctor, serve, sessions, talk, train
 from voiceagent.errors import VoiceAgentError
 
 EPILOG = """\
@@ -35,7 +35,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"voiceagent {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for module in (serve, talk, codec, sessions, doctor):
+    for module in (serve, talk, codec, sessions, train, doctor):
         module.add_parser(commands)
     return parser
 
