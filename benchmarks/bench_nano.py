@@ -32,9 +32,9 @@ from voiceagent.model.checkpoint import NANO_FOLDER
 
 # figure -> what is wanted of it
 WANTED = {
-    "calls": "in-domain answers exact >= .97, user WER <= .05, first word p50 / p90 <= 300 / 400 ms",
-    "voices": "exact >= .97 (Kokoro, Piper), >= .95 (kal warped); human digits / pairs >= .95 / .90",
-    "conditions": "noise 20 / 10 / 5 dB >= .98 / .95 / .90, babble >= .85, room >= .95, G.711 >= .97",
+    "calls": "in-domain exact >= .97, user WER <= .05, first word p50 / p90 <= 300 / 400 ms",
+    "voices": "exact >= .97 (Kokoro, Piper), >= .95 (kal); human digits / pairs >= .95 / .90",
+    "conditions": "noise >= .98 / .95 / .90, babble >= .85, room >= .95, G.711 >= .97",
     "outside": "refused >= .95, human prompts >= .90",
     "overlaps": "finished >= .8, backchannels >= .97; yields p50 / p90 <= 320 / 400 ms",
     "pauses": "cut off <= .03",

@@ -28,8 +28,9 @@ from voiceagent.testing.words import normalise, word_errors
 DIGITS = frozenset("zero one two three four five six seven eight nine".split())
 #: Like things of the domain, and not in its training templates.
 NEAR_MISSES = tuple(
-    "what is nine squared,add salt to the soup,when do you open the champagne,my name day is in june,"
-    "how are you going to pay,what is seven eighths,are you open minded,thanks for nothing my friend,"
+    "what is nine squared,add salt to the soup,when do you open the champagne,"
+    "my name day is in june,how are you going to pay,what is seven eighths,are you open minded,"
+    "thanks for nothing my friend,"
     "can you spell rhythm,what time do the shops in paris close,is friday the thirteenth unlucky,"
     "hello darkness my old friend,goodbye yellow brick road,count from one to ten,"
     "how much is the fish,who is anna karenina,what day does the museum open,say nothing,"

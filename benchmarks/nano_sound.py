@@ -1,4 +1,4 @@
-"""The part of bench_nano about the agent's sound: is it understood, is it like the voice it copies."""
+"""The part of bench_nano about the agent's sound: is it understood, is it that voice."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from talk_overlaps import is_answering, score_yields
 from tqdm import tqdm
 
 from voiceagent.audio.framing import SAMPLE_RATE_HZ, Samples
-from voiceagent.scenes import Conditions, Rendered, make_script, make_session, render
+from voiceagent.scenes import Rendered, make_script, make_session, render
 from voiceagent.scenes.noise import coloured_noise
 from voiceagent.scenes.seeds import child_rng
 from voiceagent.serving.playback import Playback
@@ -52,16 +52,11 @@ def measure_overlaps(model: str | Path, count: int, seed: int) -> Row:
         playbacks = play_model(model, [scene.user for scene in scenes], scene_class)
         rows[scene_class] = score_finishes(scenes, playbacks, _OVERLAPS[scene_class])
     asked = draw_turns(count, seed)
-    echoes = [
-        render(
-            replace(
-                question_script(turn, voice_id("kokoro", i), seed + i), conditions=Conditions()
-            ),
-            peer_or_speaker,
-        ).user
+    questions = [
+        render(question_script(turn, voice_id("kokoro", i), seed + i), peer_or_speaker).user
         for i, turn in enumerate(asked)
     ]
-    said = play_with_echo(model, echoes)
+    said = play_with_echo(model, questions)
     right = sum(text == turn.agent_text for text, turn in zip(said, asked, strict=True))
     rows["own echo -12 dB"] = {
         "n": count,

@@ -76,10 +76,12 @@ def exchanges(call: Call) -> list[Exchange]:
     lines, spans = call.script.lines, call.composed.spans
     end_ms = len(call.heard) // 24
     cut = {line.cuts for line in lines}
+    # also where they are asked to be repeated: the model has said another time or day
+    facts = {line.text for line in lines if line.request in _FACT_REQUESTS}
     found = []
     for i, line in enumerate(lines):
         is_whole = line.kind == "answer" and line.part is None and i not in cut
-        if is_whole and line.after is not None and line.request not in _FACT_REQUESTS:
+        if is_whole and line.after is not None and line.text not in facts:
             later = [spans[j][0] for j in range(i + 1, len(lines)) if lines[j].addressed]
             asked_ms = spans[line.after][1]
             found.append(Exchange(asked_ms, min([*later, end_ms]), line.text, line.request))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,26 +77,17 @@ class Workspace:
             return None
         return dict(torch.load(path, map_location="cpu", weights_only=True))
 
-    def _written(self, name: str) -> _Written:
-        return _Written(self.file(name))
-
-
-class _Written:
-    """`whole_file` with the errors of a full or closed disk named."""
-
-    def __init__(self, path: Path) -> None:
-        self._path, self._file = path, whole_file(path)
-
-    def __enter__(self) -> Path:
-        return self._file.__enter__()
-
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+    @contextmanager
+    def _written(self, name: str) -> Iterator[Path]:
+        """`whole_file` with the errors of a full or closed disk named."""
+        path = self.file(name)
         try:
-            self._file.__exit__(kind, error, trace)
+            with whole_file(path) as partial:
+                yield partial
         except (OSError, RuntimeError) as fault:  # torch.save reports a full disk as RuntimeError
             raise TrainingError(
-                f"{self._path}: cannot be written ({fault}); free some space and run the same "
-                "command again: it goes on from the last whole file"
+                f"{path}: cannot be written ({fault}); free some space and run the same command "
+                "again: it goes on from the last whole file"
             ) from fault
 
 
