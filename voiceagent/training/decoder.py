@@ -71,7 +71,13 @@ class DecoderTask:
     weight_decay = 0.05
 
     def __init__(
-        self, config: DecoderConfig, user_codebooks: Tensor, calls: Calls, rows: int, seed: int
+        self,
+        config: DecoderConfig,
+        user_codebooks: Tensor,
+        calls: Calls,
+        rows: int,
+        seed: int,
+        device: str = "cpu",
     ) -> None:
         """Begin.
 
@@ -81,18 +87,21 @@ class DecoderTask:
             calls: streams of `calls`, all shards in a row; the last ones are held out.
             rows: calls in a batch.
             seed: of the weights.
+            device: of the network.
         """
         torch.manual_seed(seed)
+        self.device = torch.device(device)
         self.config = config
         self.module = Decoder(config).requires_grad_(True)
         _begin_embeddings(self.module, user_codebooks)
+        self.module.to(device)
         held_out = min(_HELD_OUT_ROWS, len(calls["text"]) // 4)
         self.calls = {name: stream[:-held_out] for name, stream in calls.items()}
         self.held_out = {name: stream[-held_out:] for name, stream in calls.items()}
         self.rows = rows
         weights = torch.ones(config.text_cardinality)
         weights[PAD] = _PAD_WEIGHT
-        self.text_weights = weights
+        self.text_weights = weights.to(device)
 
     def loss(self, progress: float, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
         """See `loop.Task`."""
@@ -100,9 +109,10 @@ class DecoderTask:
         batch = {name: stream[chosen].long() for name, stream in self.calls.items()}
         fed = _spoil(self._fed(batch, generator), self.config, generator)
         at = self._depth_steps(batch["agent"], generator)
-        with torch.autocast("cpu", torch.bfloat16):
+        fed, at, batch = self._moved(fed, at, batch)
+        with torch.autocast(self.device.type, torch.bfloat16):
             text, user_text, codes = self._losses(fed, batch, at)
-        code_weights = torch.ones(len(codes))
+        code_weights = torch.ones_like(codes)
         code_weights[0] = _FIRST_CODE_WEIGHT
         code = (codes * code_weights).sum() / code_weights.sum()
         loss = _TEXT_WEIGHT * text + _USER_TEXT_WEIGHT * user_text + _CODE_WEIGHT * code
@@ -114,7 +124,8 @@ class DecoderTask:
         batch = {name: stream.long() for name, stream in self.held_out.items()}
         fed = self._fed(batch, None)
         at = (batch["agent"] != self._silence()).any(-1)
-        with torch.autocast("cpu", torch.bfloat16):
+        fed, at, batch = self._moved(fed, at, batch)
+        with torch.autocast(self.device.type, torch.bfloat16):
             text, user_text, codes = self.module(
                 fed, batch["text"], batch["agent"].transpose(1, 2), at
             )
@@ -129,6 +140,10 @@ class DecoderTask:
             "first_codes": right_code[0].item(),
             "codes": right_code.mean().item(),
         }
+
+    def _moved(self, fed: Tensor, at: Tensor, batch: Calls) -> tuple[Tensor, Tensor, Calls]:
+        moved = {name: stream.to(self.device) for name, stream in batch.items()}
+        return fed.to(self.device), at.to(self.device), moved
 
     def _losses(self, fed: Tensor, batch: Calls, at: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         text, user_text, codes = self.module(fed, batch["text"], batch["agent"].transpose(1, 2), at)

@@ -133,14 +133,16 @@ def learn_hearing(run: TrainingRun, rank: int, size: int) -> bool:
     """The semantic encoder."""
     data = {name: _joined(run.workspace, "speech", name) for name in ("pcm", "phones")}
     agent = _joined(run.workspace, "voice_data", "pcm")
-    return _learn(run, SemanticTask(NanoCodecConfig(), data, agent, run.seed), rank=rank)
+    return _learn(
+        run, SemanticTask(NanoCodecConfig(), data, agent, run.seed, run.device), rank=rank
+    )
 
 
 def learn_voice(run: TrainingRun, rank: int, size: int) -> bool:
     """The agent's codec."""
     names = ("pcm", "harmonic", "noise", "pitch_hz", "phones")
     data = {name: _joined(run.workspace, "voice_data", name) for name in names}
-    return _learn(run, VoiceTask(NanoCodecConfig(), data, run.seed), rank=rank)
+    return _learn(run, VoiceTask(NanoCodecConfig(), data, run.seed, run.device), rank=rank)
 
 
 def write_codec(run: TrainingRun, rank: int, size: int) -> bool:
@@ -174,7 +176,7 @@ def learn_conversation(run: TrainingRun, rank: int, size: int) -> bool:
         for name in ("text", "user_text", "user", "agent")
     }
     rows = max(1, _ROWS // size)
-    task = DecoderTask(sizes, export.user_codebooks(codec), calls, rows, run.seed)
+    task = DecoderTask(sizes, export.user_codebooks(codec), calls, rows, run.seed, run.device)
     return _learn(run, task, loop.World(rank, size))
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from voiceagent_codec.mel import LogMel
 from voiceagent_codec.nano import FRAME_SAMPLES, NanoCodecConfig, SemanticEncoder
 
 from voiceagent.audio.framing import PACKET_SAMPLES
@@ -42,7 +43,12 @@ class SemanticTask:
     weight_decay = 0.02
 
     def __init__(
-        self, config: NanoCodecConfig, speech: dict[str, Tensor], agent: Tensor, seed: int
+        self,
+        config: NanoCodecConfig,
+        speech: dict[str, Tensor],
+        agent: Tensor,
+        seed: int,
+        device: str = "cpu",
     ) -> None:
         """Begin.
 
@@ -51,6 +57,7 @@ class SemanticTask:
             speech: ``pcm`` i16 [N] and ``phones`` u8 [N / 480], of `speech`.
             agent: i16 [M], the agent's voice.
             seed: of weights and noises.
+            device: of the network; sound is made on the CPU.
         """
         torch.manual_seed(seed)
         self.config = config
@@ -66,6 +73,9 @@ class SemanticTask:
                 ),
             }
         )
+        self.module.to(device)
+        self.device = torch.device(device)
+        self.mel = LogMel(config.mel_bands)
         self.encoder, self.head = encoder, self.module["head"]
         self.codebooks = self.module["codebooks"]
         self.clips = _Clips(speech, agent)
@@ -79,8 +89,8 @@ class SemanticTask:
         self.is_quantised = progress > _UNQUANTISED
         with torch.no_grad():
             pcm, phones, source = self._batch(generator, amount)
-            mel = self._mel(pcm)
-            mel = augment_mel(mel, generator)
+            mel = augment_mel(self._mel(pcm), generator).to(self.device)
+            phones, source = phones.to(self.device), source.to(self.device)
         level = int(torch.randint(len(_LEVELS_DRAWN), (), generator=generator))
         latents = self._latents(mel)
         phone_logits, source_logits, commitment = self._read(latents, _LEVELS_DRAWN[level])
@@ -98,8 +108,9 @@ class SemanticTask:
         noisy = pcm + torch.randn(pcm.shape, generator=generator) * loud
         figures = {}
         for name, sound in (("clean", pcm), ("10dB", noisy)):
-            logits, _, _ = self._read(self._latents(self._mel(sound)), None)
-            right = logits.argmax(-1) == _late(phones)
+            mel = self._mel(sound).to(self.device)
+            logits, _, _ = self._read(self._latents(mel), None)
+            right = logits.argmax(-1).cpu() == _late(phones)
             figures[f"phones_{name}"] = right[_late(phones) > 0].float().mean().item()
         return figures
 
@@ -159,14 +170,13 @@ class SemanticTask:
         return pcm
 
     def _mel(self, pcm: Tensor) -> Tensor:
-        mel = self.encoder.encoder.mel
-        frames: Tensor = mel(pcm, mel.init_state(len(pcm), pcm.device), None)
+        frames: Tensor = self.mel(pcm, self.mel.init_state(len(pcm), "cpu"), None)
         return frames
 
     def _latents(self, mel: Tensor) -> Tensor:
         stack = self.encoder.encoder.stack
         # convolutions are matrix products here: in bfloat16 a step takes 0.6 of the time
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast(self.device.type, torch.bfloat16):
             hidden = stack(mel, stack.init_state(len(mel), mel.device), None)
         latents: Tensor = self.encoder.project(hidden.float())
         return latents

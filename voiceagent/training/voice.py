@@ -45,13 +45,16 @@ class VoiceTask:
     betas = (0.8, 0.98)
     weight_decay = 0.01
 
-    def __init__(self, config: NanoCodecConfig, data: Batch, seed: int) -> None:
+    def __init__(
+        self, config: NanoCodecConfig, data: Batch, seed: int, device: str = "cpu"
+    ) -> None:
         """Begin.
 
         Args:
             config: sizes of the codec.
             data: fields of `voice_data`, all shards in a row.
             seed: of the weights.
+            device: of the network.
         """
         torch.manual_seed(seed)
         codec = NanoCodec(config, with_agent_encoder=True)
@@ -74,10 +77,12 @@ class VoiceTask:
                 "head": self.head,
             }
         )
+        self.module.to(device)
+        self.device = torch.device(device)
         self.data = data
         self.held_out = min(_HELD_OUT_ROWS * _FRAMES, len(data["phones"]) // 16) * 4
         self.spectrograms = [
-            torchaudio.transforms.Spectrogram(n, hop_length=n // 4, power=1.0)
+            torchaudio.transforms.Spectrogram(n, hop_length=n // 4, power=1.0).to(device)
             for n in (2048, 1024, 512)
         ]
 
@@ -109,8 +114,9 @@ class VoiceTask:
 
     def _losses(self, batch: Batch, levels: int | None) -> tuple[Tensor, dict[str, float], Tensor]:
         pcm = batch["pcm"]
-        with torch.autocast("cpu", torch.bfloat16):
-            latents = self.encoder(pcm, self.encoder.init_state(len(pcm), "cpu"), None).float()
+        with torch.autocast(self.device.type, torch.bfloat16):
+            state = self.encoder.init_state(len(pcm), self.device)
+            latents = self.encoder(pcm, state, None).float()
         quantizer = self.voice.quantizer
         meaning, commitment, _ = self.meaning(quantizer.semantic_in(latents))
         out = quantizer.semantic_out(meaning)
@@ -118,26 +124,28 @@ class VoiceTask:
             rest = None if levels is None else levels - 1
             sound, more, _ = self.sound(quantizer.acoustic_in(latents), rest)
             out, commitment = out + quantizer.acoustic_out(sound), commitment + more
-        with torch.autocast("cpu", torch.bfloat16):
-            hidden = self.voice.stack(out, self.voice.stack.init_state(len(out), "cpu"), None)
+        with torch.autocast(self.device.type, torch.bfloat16):
+            past = self.voice.stack.init_state(len(out), self.device)
+            hidden = self.voice.stack(out, past, None)
         tracks: Tensor = self.voice.head(F.elu(hidden.float()))
         parts = track_losses(tracks, batch)
         phones = self.head(meaning).unflatten(-1, (_PACKETS_PER_FRAME, -1))
         parts["phone"] = F.cross_entropy(phones.flatten(0, 2), batch["phones"].flatten())
         weights = {"harmonic": 1.0, "slope": 0.6, "noise": 1.0, "pitch": 4.0, "voicing": 1.0}
-        loss = sum((parts[name] * weight for name, weight in weights.items()), torch.zeros(()))
+        loss = torch.stack([parts[name] * weight for name, weight in weights.items()]).sum()
         loss = loss + 0.05 * commitment + 0.2 * parts["phone"]
         return loss, {name: part.item() for name, part in parts.items()}, tracks
 
     def _spectral(self, tracks: Tensor, pcm: Tensor) -> Tensor:
         """How far rendered sound is from the original, in log magnitude at three resolutions."""
-        rendered = self.voice.source(tracks, self.voice.source.init_state(len(tracks), "cpu"), None)
+        source = self.voice.source
+        rendered = source(tracks, source.init_state(len(tracks), self.device), None)
         said, meant = rendered[:, _DELAY_SAMPLES:], pcm[:, :-_DELAY_SAMPLES]
-        total = torch.zeros(())
+        errors = []
         for spectrogram in self.spectrograms:
             a, b = spectrogram(said), spectrogram(meant)
-            total = total + (torch.log(a + 1e-2) - torch.log(b + 1e-2)).abs().mean()
-        return total / len(self.spectrograms)
+            errors.append((torch.log(a + 1e-2) - torch.log(b + 1e-2)).abs().mean())
+        return torch.stack(errors).mean()
 
     def _batch(self, starts: list[int]) -> Batch:
         """Clips that begin at these 20 ms packets."""
@@ -145,7 +153,7 @@ class VoiceTask:
         def cut(name: str, per_packet: int) -> Tensor:
             length = _FRAMES * _PACKETS_PER_FRAME * per_packet
             rows = [self.data[name][s * per_packet : s * per_packet + length] for s in starts]
-            return torch.stack(rows).float()
+            return torch.stack(rows).float().to(self.device)
 
         return {
             "pcm": cut("pcm", PACKET_SAMPLES) / 32768,
@@ -172,7 +180,7 @@ def track_losses(tracks: Tensor, batch: Batch) -> dict[str, Tensor]:
     voiced = (pitch_hz > 0).float()
     both = (voiced[:, 1:] * voiced[:, :-1])[..., None]
     # the first frames lack what came before them
-    weight = torch.ones(tracks.shape[1])
+    weight = torch.ones(tracks.shape[1], device=tracks.device)
     weight[:4] = 0.2
     log_pitch = tracks[..., bands] * _PITCH_SCALE + _PITCH_OFFSET
     wrong_pitch = (log_pitch - torch.log(pitch_hz.clamp(min=_LOWEST_HZ))).abs()
