@@ -91,6 +91,14 @@ def test_train_writes_no_checkpoint_that_is_older_than_a_quarter_of_the_stage(wo
     assert all(b - a < 0.2 for a, b in itertools.pairwise(times))
 
 
+def test_train_does_not_count_the_time_in_which_it_was_suspended(workspace, monkeypatch):
+    times = itertools.chain([0.0, 0.01, 3600.0], itertools.count(3600.01, 0.01))
+    monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: next(times)))
+    task = Line()
+    assert run(task, workspace, 30.0)
+    assert len(task.seen) > 500
+
+
 def test_train_tells_seconds_and_losses(workspace):
     told = []
     run(Line(), workspace, 0.1, on_seconds=lambda elapsed_s, note: told.append(note))

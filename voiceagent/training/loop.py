@@ -22,6 +22,8 @@ from voiceagent.training.clock import Deadline
 from voiceagent.training.workspace import Workspace
 
 CHECKPOINT_S = 60.0
+# a process that was suspended has not used its budget meanwhile
+_LONGEST_STEP_S = 20.0
 _WARM_UP = 0.03  # of the stage's time
 _LEAST_RATE = 0.02
 _CLIP = 1.0
@@ -101,11 +103,13 @@ def train(
     )
     clock = _resume(task, optimiser, workspace)
     generator = torch.Generator().manual_seed(seed * 1000 + world.rank + 7919 * clock.steps)
-    begin_s, saved_s = time.monotonic() - clock.elapsed_s, clock.elapsed_s
+    looked_s, saved_s = time.monotonic(), clock.elapsed_s
     task.module.train()
     parts: dict[str, float] = {}
     while True:
-        elapsed_s, is_stopped = _agree(time.monotonic() - begin_s, deadline.is_over(), world)
+        now_s = time.monotonic()
+        step_s, looked_s = min(now_s - looked_s, _LONGEST_STEP_S), now_s
+        elapsed_s, is_stopped = _agree(clock.elapsed_s + step_s, deadline.is_over(), world)
         clock.elapsed_s = elapsed_s
         is_done = elapsed_s >= seconds
         if is_done or is_stopped or elapsed_s - saved_s >= min(CHECKPOINT_S, seconds / 4):
