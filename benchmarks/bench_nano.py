@@ -66,7 +66,7 @@ def main() -> None:
         "calls": lambda: measure_calls(model, max(4, count // 2)),
         "voices": lambda: measure_voices(model, UNSEEN, count, seed),
         "conditions": lambda: measure_conditions(model, "kokoro", count // 2, seed),
-        "outside": lambda: measure_outside(model, seed),
+        "outside": lambda: measure_outside(model, count, seed),
         "overlaps": lambda: measure_overlaps(model, count // 2, seed),
         "pauses": lambda: measure_pauses(model, count // 2, seed),
         "holds": lambda: measure_holds(model, count // 4, seed),

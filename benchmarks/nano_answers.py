@@ -88,11 +88,11 @@ def measure_conditions(model: str | Path, voice: str, count: int, seed: int) -> 
     return {name: score(model, turns, heard, name) for name, heard in sounds.items()}
 
 
-def measure_outside(model: str | Path, seed: int) -> Row:
+def measure_outside(model: str | Path, count: int, seed: int) -> Row:
     """What is not in the domain: new sentences, near misses, and a person's telephone prompts."""
     rows: Row = {}
     for name, texts in (("new", HELD_OUT_SENTENCES), ("near misses", NEAR_MISSES)):
-        turns = [turn_for(text) for text in texts for _ in _OUTSIDE_VOICES]
+        turns = [turn_for(text) for text in texts for _ in _OUTSIDE_VOICES][:count]
         scenes = ask(
             turns,
             lambda i: voice_id(_OUTSIDE_VOICES[i % len(_OUTSIDE_VOICES)], i),
@@ -101,7 +101,7 @@ def measure_outside(model: str | Path, seed: int) -> Row:
             name,
         )
         rows[name] = score(model, turns, [scene.user for scene in scenes], name)
-    prompts = human_prompts()
+    prompts = human_prompts()[:count]
     refused = [Turn("ood", "", REFUSAL)] * len(prompts)
     rows["human prompts"] = score(model, refused, prompts, "human prompts")
     return rows

@@ -33,7 +33,8 @@ from voiceagent.training.shards import ShardPlan, make_shards
 from voiceagent.training.voice import VoiceTask
 from voiceagent.training.workspace import Arrays, Workspace, open_workspace, read_shards
 
-_ROWS = 12  # calls in a batch of all processes together
+# calls in a batch of one process; a GPU takes as many as two CPU processes and more
+_ROWS, _GPU_ROWS = 6, 24
 _CALLS_PER_MINUTE_OF_BUDGET = 0.7
 _FEWEST_CALLS = 2
 
@@ -175,7 +176,7 @@ def learn_conversation(run: TrainingRun, rank: int, size: int) -> bool:
         name: _joined(run.workspace, "dialogues", name)
         for name in ("text", "user_text", "user", "agent")
     }
-    rows = max(1, _ROWS // size)
+    rows = _ROWS if run.device == "cpu" else _GPU_ROWS
     task = DecoderTask(sizes, export.user_codebooks(codec), calls, rows, run.seed, run.device)
     return _learn(run, task, loop.World(rank, size))
 
