@@ -94,7 +94,7 @@ def served(records: Path, *flags: str) -> Iterator[str]:
     """
     command = [sys.executable, "-m", "voiceagent.cli", "serve", "--port", "0", *flags]
     server = subprocess.Popen(
-        [*command, "--records", str(records)], stdout=subprocess.PIPE, text=True
+        [*command, "--allow-slow", "--records", str(records)], stdout=subprocess.PIPE, text=True
     )
     assert server.stdout is not None
     try:

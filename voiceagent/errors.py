@@ -9,6 +9,7 @@ The two lower packages have roots of their own, since they cannot import upward:
     ├ SynthesisUnavailable               a speech synthesiser is missing: names the install line
     ├ RecogniserUnavailable              the judge of speech is missing or damaged: likewise
     ├ DetectorUnavailable                a detector of turn-taking is missing: likewise
+    ├ TrainingError                      a training run that cannot go on: says why and how
     ├ RecordError                        a session's record that is missing or cannot be read
     ├ VoiceError                         a registered voice, or a file to become one: likewise
     ├ AdmissionError
@@ -113,6 +114,12 @@ class DetectorUnavailable(VoiceAgentError):
         self.detector = detector
         self.reason = reason
         self.fix = fix
+
+
+class TrainingError(VoiceAgentError):
+    """A training run that cannot go on."""
+
+    code = "training"
 
 
 class RecordError(VoiceAgentError):

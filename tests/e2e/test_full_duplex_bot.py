@@ -64,15 +64,17 @@ async def test_a_stock_pipeline_with_the_agent_in_it_answers_a_spoken_question(m
     monkeypatch.setattr(aioice.ice, "get_host_addresses", lambda use_ipv4, use_ipv6: ["127.0.0.1"])
     async with served() as url:
         caller = peer.Caller(url)
-        await caller.call()
-        # the first sound of the agent: its engine is up
-        await peer.until(
-            lambda: caller.server_messages("word") or caller.microphone.packet > 400, 30
-        )
-        caller.microphone.say(question())
-        await peer.until(lambda: len(words(caller, "agent")) >= 4, 30)
-        await asyncio.sleep(1.5)
-        await caller.hang_up()
+        try:
+            await caller.call()
+            # the first sound of the agent: its engine is up
+            await peer.until(
+                lambda: caller.server_messages("word") or caller.microphone.packet > 400, 30
+            )
+            caller.microphone.say(question())
+            await peer.until(lambda: len(words(caller, "agent")) >= 4, 30)
+            await asyncio.sleep(1.5)
+        finally:
+            await caller.hang_up()
     assert words(caller, "user") == "what is three plus four".split()
     assert words(caller, "agent")[-1] == "seven"
 

@@ -34,7 +34,7 @@ def test_wandering_pace_plays_frames_in_order(rng):
     assert (np.diff(frames) >= 0).all()
 
 
-def test_apply_of_a_timbre_scales_the_pitch_of_voiced_frames_only(rng):
+def test_apply_timbre_scales_the_pitch_of_voiced_frames_only(rng):
     timbre = hibari.Timbre(
         formants=1.0,
         pitch=0.5,
@@ -44,7 +44,7 @@ def test_apply_of_a_timbre_scales_the_pitch_of_voiced_frames_only(rng):
         equaliser=np.zeros((hibari.BINS, 1), np.float32),
         uneven=False,
     )
-    warped, _ = hibari._apply(timbre, spectra(11), [0], rng)
+    warped, _ = hibari.apply_timbre(timbre, spectra(11), [0], rng)
     np.testing.assert_allclose(warped.pitch_hz[4:], spectra(11).pitch_hz[4:] / 2, rtol=1e-5)
     assert not warped.pitch_hz[:4].any()
 

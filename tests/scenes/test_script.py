@@ -48,11 +48,11 @@ def test_script_with_speech_expects_the_answers_it_holds(scene_class):
 
 
 @pytest.mark.parametrize(
-    ("splits", "is_complete"), [(scripts._COMPLETE_SPLITS, True), (scripts._OPEN_SPLITS, False)]
+    ("splits", "is_complete"), [(scripts.COMPLETE_SPLITS, True), (scripts._OPEN_SPLITS, False)]
 )
 def test_pause_splits_join_to_turns_of_the_domain(rng, splits, is_complete):
     for split in splits:
-        first, rest = scripts._fill_split(rng, split)
+        first, rest = scripts.fill_split(rng, split)
         assert turn_for(f"{first} {rest}").agent_text != REFUSAL
         if not is_complete:
             assert turn_for(first).agent_text == REFUSAL
@@ -67,7 +67,7 @@ def test_pause_lasts_three_to_eight_tenths_within_one_turn():
 
 def test_pause_comes_after_a_complete_sentence_in_half_of_the_scenes():
     # every complete split, and no open one, goes on with one of these words
-    goes_on = {rest.split()[0] for _, rest in scripts._COMPLETE_SPLITS}
+    goes_on = {rest.split()[0] for _, rest in scripts.COMPLETE_SPLITS}
     assert not goes_on & {rest.split()[0] for _, rest in scripts._OPEN_SPLITS}
     num_complete = sum(line.text.split()[0] in goes_on for line in lines_of("pause", "question"))
     assert 0.3 * len(SEEDS) <= num_complete <= 0.7 * len(SEEDS)

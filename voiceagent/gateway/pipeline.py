@@ -45,6 +45,7 @@ from voiceagent.errors import SessionClosed
 from voiceagent.gateway import rtvi
 from voiceagent.gateway.recording import RecordedPort
 from voiceagent.gateway.resample import Resampler
+from voiceagent.serving.config import EngineConfig
 from voiceagent.serving.ports import (
     EngineClient,
     PortClient,
@@ -138,7 +139,9 @@ class FullDuplexService(FrameProcessor):
     async def _client(self) -> PortClient:
         engine = self._engine
         if engine is None:
-            engine = EngineProcess(model=self._model, keep_spare=False)
+            # a pipeline under development runs on, stuttering, where the machine is too slow
+            config = EngineConfig(allow_slow=True)
+            engine = EngineProcess(config, model=self._model, keep_spare=False)
             await self._owned.enter_async_context(engine)
         if isinstance(engine, EngineProcess):
             engine = engine.address

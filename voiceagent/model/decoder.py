@@ -307,7 +307,7 @@ class Decoder(nn.Module):
         write(state.room, torch.zeros_like(state.room), mask)
 
     def forward(
-        self, tokens: Tensor, text: Tensor, codes: Tensor
+        self, tokens: Tensor, text: Tensor, codes: Tensor, at: Tensor | None = None
     ) -> tuple[Tensor, Tensor | None, Tensor]:
         """Teacher-forced logits of whole sequences, for training and for checking `step`.
 
@@ -315,9 +315,11 @@ class Decoder(nn.Module):
             tokens: i64 [B, S, T], what each stream is fed at each step (initial tokens included).
             text: i64 [B, T], the text token of each step, which the depth transformer sees.
             codes: i64 [B, K_agent, T], the codes chosen at each step.
+            at: bool [B, T], the N steps whose code logits are wanted; None is all of them.
 
         Returns:
-            Text logits [B, T, V], user text logits or None, code logits [B, T, K_agent, V_code].
+            Text logits [B, T, V], user text logits or None, code logits [B, T, K_agent, V_code],
+            or [N, K_agent, V_code] where `at` is given.
         """
         x = self._embed(tokens.transpose(1, 2))
         length = x.shape[1]
@@ -328,9 +330,15 @@ class Decoder(nn.Module):
         for layer in self.temporal_layers():
             x = layer(x, rotation, mask)
         hidden = self.norm(x)
-        flat = codes.transpose(1, 2).flatten(0, 1)
-        code_logits = self.depth(hidden.flatten(0, 1), text.flatten(), flat)
         user_logits = None if self.user_text_head is None else self.user_text_head(hidden)
+        by_step = codes.transpose(1, 2)
+        if at is not None:
+            return (
+                self.text_head(hidden),
+                user_logits,
+                self.depth(hidden[at], text[at], by_step[at]),
+            )
+        code_logits = self.depth(hidden.flatten(0, 1), text.flatten(), by_step.flatten(0, 1))
         return self.text_head(hidden), user_logits, code_logits.unflatten(0, text.shape)
 
     def _register_stream_tables(self, device: torch.device | str) -> None:

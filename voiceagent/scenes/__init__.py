@@ -6,10 +6,12 @@ benchmarks, the bench and training use them. Synthesisers load at the first sent
 importing this room is cheap.
 """
 
+from voiceagent.scenes.channel import Conditions
+from voiceagent.scenes.dialogue import DialogueShares, make_dialogue
 from voiceagent.scenes.folder import read, read_annotation, write
 from voiceagent.scenes.render import Rendered, render
 from voiceagent.scenes.scene import SCENE_CLASSES, Event, Expected, Scene, from_json
-from voiceagent.scenes.script import Conditions, Line, Script, make_script, make_session
+from voiceagent.scenes.script import Line, Script, make_script, make_session
 from voiceagent.scenes.speakers import AGENT_VOICE, HELD_OUT, Speaker, random_speaker, speaker
 from voiceagent.scenes.utterance import Utterance, Word
 
@@ -18,6 +20,7 @@ __all__ = [
     "HELD_OUT",
     "SCENE_CLASSES",
     "Conditions",
+    "DialogueShares",
     "Event",
     "Expected",
     "Line",
@@ -28,6 +31,7 @@ __all__ = [
     "Utterance",
     "Word",
     "from_json",
+    "make_dialogue",
     "make_script",
     "make_session",
     "random_speaker",

@@ -1,33 +1,42 @@
-"""The closed domain that the embedded agent was trained on: what callers say, what it answers.
+"""The closed domain of the embedded agent: what callers say, and what it answers.
 
-An answer is a function of the caller's words and nothing else; what is not in the domain gets one
-polite refusal. The wording is the training wording: another word here is a word the embedded model
-has never heard. Pure text: no audio, no timing.
+An answer is a function of the caller's words, with two exceptions that only `dialogue` draws: a
+repetition needs the answer before it, and day and time come from outside. What is not in the domain
+gets one polite refusal. The wording is the training wording: another word here is a word the
+embedded model has never heard. Pure text: no audio, no timing.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from voiceagent.scenes.out_of_domain import sample_out_of_domain
 from voiceagent.scenes.seeds import pick
+from voiceagent.scenes.small_talk import FIXED
 
 REFUSAL = "sorry i can not help with that yet"
+NOTHING_SAID = "i have not said anything yet"
 BACKCHANNELS = ("uh huh", "yeah", "okay", "mm")
+AGENT_BACKCHANNEL = "mm hm"
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 NAMES = tuple(
-    "anna ben carla david emma frank grace henry julia kevin laura maria nina oscar paul rosa sam "
-    "tina victor".split()
+    "anna ben carla daniel david emma frank grace henry jack julia karen kevin laura lisa maria "
+    "martin nina oliver oscar paul peter robert rosa sam sarah simon sophie susan thomas tina "
+    "victor".split()
 )
 _NUMBERS = tuple(
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
     "sixteen seventeen eighteen nineteen".split()
 )
 _TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+#: Sums and differences stay between zero and this.
+HIGHEST = 20
+# of the sums drawn, those of small numbers, which callers try first
+_SMALL_SHARE, _SMALL = 0.6, 10
 
 ADDITIONS = (
     "what is {} plus {}",
@@ -35,49 +44,59 @@ ADDITIONS = (
     "how much is {} plus {}",
     "{} plus {}",
     "what is {} plus {} please",
+    "can you add {} and {}",
+)
+SUBTRACTIONS = (
+    "what is {} minus {}",
+    "how much is {} minus {}",
+    "{} minus {}",
+    "what is {} minus {} please",
 )
 OPENING_QUESTIONS = (
     "when do you open on {}",
     "are you open on {}",
     "what are your hours on {}",
     "what about {}",
+    "when do you close on {}",
+    "and on {}",
 )
 INTRODUCTIONS = ("my name is {}", "i am {}", "this is {}")
+SPELLINGS = ("can you spell {}", "how do you spell {}", "spell {} please")
+REPEATS = ("repeat that", "can you repeat that", "say that again please", "what did you say")
+TIME_QUESTIONS = ("what time is it", "do you know the time", "can you tell me the time")
+DAY_QUESTIONS = ("what day is it", "what day is it today", "which day is today")
 
-# intent -> what the caller may say, and the one answer
-_FIXED = {
-    "greet": (
-        ("hello", "hi", "hi there", "good morning", "hello there", "hey"),
-        "hello how can i help you",
-    ),
-    "thanks": (
-        ("thank you", "thanks", "thank you very much", "thanks a lot"),
-        "you are welcome",
-    ),
-    "bye": (("goodbye", "bye", "bye bye", "see you later"), "goodbye have a nice day"),
-    "how": (("how are you", "how are you today"), "i am fine thank you"),
-    "yes": (("can you hear me", "are you there"), "yes i can hear you"),
-    "help": (
-        ("what can you do", "help", "can you help me"),
-        "i can add numbers and tell you our opening hours",
-    ),
-}
 # 24-hour clock; a day that is missing is closed
 _OPENING_HOURS = dict.fromkeys(DAYS[:5], (9, 17)) | {"saturday": (10, 14)}
 
-IN_DOMAIN_INTENTS = ("greet", "add", "open", "name", "thanks", "bye", "how", "yes", "help")
-INTENTS = (*IN_DOMAIN_INTENTS, "ood")
+#: What the agent asks somebody else for before it goes on, by intent.
+REQUESTS = {"ood": "<ask>", "time": "<time>", "day": "<day>"}
+
+IN_DOMAIN_INTENTS = ("add", "subtract", "open", "name", "spell", "repeat", *FIXED)
+#: Answered with what somebody else knows.
+FACT_INTENTS = ("time", "day")
+INTENTS = (*IN_DOMAIN_INTENTS, *FACT_INTENTS, "ood")
 # how often each is drawn: sums and opening hours have the most to learn
-_DRAWS = ("greet", *["add"] * 4, *["open"] * 2, "name", "thanks", "bye", "how", "yes", "help")
+_DRAWS = (*["add"] * 10, *["subtract"] * 6, *["open"] * 6, *["name"] * 3, *["spell"] * 2, *FIXED)
+# what depends on more than the words
+_DRAWS_OUTSIDE = (*["ood"] * 10, *FACT_INTENTS, *["repeat"] * 2)
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One thing a caller says and what the agent answers: lower-case words, no punctuation."""
+    """One thing a caller says and what the agent answers: lower-case words, no punctuation.
+
+    A capital on its own is the name of a letter.
+    """
 
     intent: str
     user_text: str
     agent_text: str
+
+    @property
+    def request(self) -> str | None:
+        """The token with which the agent's answer begins; see `REQUESTS`."""
+        return REQUESTS.get(self.intent)
 
 
 def number_words(number: int) -> str:
@@ -94,81 +113,135 @@ def number_words(number: int) -> str:
     return tens if number % 10 == 0 else f"{tens} {_NUMBERS[number % 10]}"
 
 
+def time_words(hour: int, minute: int) -> str:
+    """Return what the agent says about the time of day, as in ``"it is ten oh five"``."""
+    hour_word = number_words(hour % 12 or 12)
+    if minute == 0:
+        return f"it is {hour_word} o'clock"
+    return f"it is {hour_word} {'oh ' if minute < 10 else ''}{number_words(minute)}"
+
+
 def sample_turn(rng: np.random.Generator, intent: str | None = None) -> Turn:
     """Draw a turn.
 
     Args:
         rng: where the draws come from.
-        intent: one of `INTENTS`; None draws one, sums most often, "ood" in 2 of 15.
+        intent: one of `INTENTS`; None draws one, sums most often, "ood" in every sixth.
 
     Raises:
         ValueError: there is no such intent.
     """
-    intent = pick(rng, (*_DRAWS, "ood", "ood")) if intent is None else intent
-    if intent == "add":
-        a, b = int(rng.integers(10)), int(rng.integers(10))
-        return _addition(pick(rng, ADDITIONS), a, b)
-    if intent == "open":
-        return _opening(pick(rng, OPENING_QUESTIONS), pick(rng, DAYS))
-    if intent == "name":
-        return _introduction(pick(rng, INTRODUCTIONS), pick(rng, NAMES))
-    if intent == "ood":
-        return Turn(intent, sample_out_of_domain(rng), REFUSAL)
-    if intent not in _FIXED:
+    intent = pick(rng, (*_DRAWS, *_DRAWS_OUTSIDE)) if intent is None else intent
+    if intent in FIXED:
+        texts, answer = FIXED[intent]
+        return Turn(intent, pick(rng, texts), answer)
+    if intent not in _SAMPLERS:
         raise ValueError(f"intent: expected one of {', '.join(INTENTS)}, got {intent!r}")
-    texts, answer = _FIXED[intent]
-    return Turn(intent, pick(rng, texts), answer)
+    return _SAMPLERS[intent](rng)
 
 
 def sample_in_domain_turn(rng: np.random.Generator) -> Turn:
-    """Draw a turn that the agent can answer, intents as often as in `sample_turn`."""
+    """Draw a turn that the agent can answer by itself, intents as often as in `sample_turn`."""
     return sample_turn(rng, pick(rng, _DRAWS))
 
 
 @functools.cache
 def in_domain_turns() -> tuple[Turn, ...]:
-    """Return every turn of the domain, each user text once."""
+    """Return every turn of the domain, each user text once; a repetition has nothing to repeat."""
     return tuple({turn.user_text: turn for turn in _every_turn()}.values())
 
 
 def turn_for(user_text: str) -> Turn:
-    """Return the turn of something a caller says; what is not in the domain is refused."""
+    """Return the turn of something a caller says; what is not in the domain is refused.
+
+    Of the answer to a question for day or time only what stands before the fact.
+    """
     return _by_user_text().get(user_text) or Turn("ood", user_text, REFUSAL)
 
 
 @functools.cache
 def vocabulary() -> tuple[str, ...]:
     """Return every word of the domain in order: callers', agent's and backchannels."""
-    texts = [text for turn in in_domain_turns() for text in (turn.user_text, turn.agent_text)]
-    return tuple(
-        sorted({word for text in (*texts, REFUSAL, *BACKCHANNELS) for word in text.split()})
-    )
+    asked = (turn.user_text for turn in (*in_domain_turns(), *_fact_turns()))
+    texts = (*asked, *agent_sentences(), *BACKCHANNELS, AGENT_BACKCHANNEL)
+    return tuple(sorted({word for text in texts for word in text.split()}))
 
 
 @functools.cache
 def agent_sentences() -> tuple[str, ...]:
-    """Return every sentence the agent can say, in order."""
-    return tuple(sorted({turn.agent_text for turn in in_domain_turns()} | {REFUSAL}))
+    """Return every sentence the agent can say, in order, with every day and every time."""
+    answers = {turn.agent_text for turn in in_domain_turns()}
+    times = {time_words(hour, minute) for hour in range(12) for minute in range(60)}
+    days = {_day_answer(day) for day in DAYS}
+    return tuple(sorted(answers | times | days | {REFUSAL}))
+
+
+def _sum_turn(rng: np.random.Generator) -> Turn:
+    highest = _SMALL if rng.random() < _SMALL_SHARE else HIGHEST
+    total = int(rng.integers(HIGHEST + 1))
+    a, b = int(rng.integers(highest + 1)), int(rng.integers(highest + 1))
+    if a + b > HIGHEST:
+        a = int(rng.integers(total + 1))
+        b = total - a
+    return _addition(pick(rng, ADDITIONS), a, b)
+
+
+def _difference_turn(rng: np.random.Generator) -> Turn:
+    highest = _SMALL if rng.random() < _SMALL_SHARE else HIGHEST
+    b, a = sorted(int(n) for n in rng.integers(highest + 1, size=2))
+    return _subtraction(pick(rng, SUBTRACTIONS), a, b)
+
+
+def _time_turn(rng: np.random.Generator) -> Turn:
+    answer = time_words(int(rng.integers(24)), int(rng.integers(60)))
+    return Turn("time", pick(rng, TIME_QUESTIONS), answer)
+
+
+_SAMPLERS: dict[str, Callable[[np.random.Generator], Turn]] = {
+    "add": _sum_turn,
+    "subtract": _difference_turn,
+    "open": lambda rng: _opening(pick(rng, OPENING_QUESTIONS), pick(rng, DAYS)),
+    "name": lambda rng: _introduction(pick(rng, INTRODUCTIONS), pick(rng, NAMES)),
+    "spell": lambda rng: _spelling(pick(rng, SPELLINGS), pick(rng, NAMES)),
+    "repeat": lambda rng: Turn("repeat", pick(rng, REPEATS), NOTHING_SAID),
+    "time": _time_turn,
+    "day": lambda rng: Turn("day", pick(rng, DAY_QUESTIONS), _day_answer(pick(rng, DAYS))),
+    "ood": lambda rng: Turn("ood", sample_out_of_domain(rng), REFUSAL),
+}
 
 
 @functools.cache
 def _by_user_text() -> dict[str, Turn]:
-    return {turn.user_text: turn for turn in in_domain_turns()}
+    return {turn.user_text: turn for turn in (*_fact_turns(), *in_domain_turns())}
+
+
+def _fact_turns() -> tuple[Turn, ...]:
+    times = tuple(Turn("time", text, "it is") for text in TIME_QUESTIONS)
+    return times + tuple(Turn("day", text, "today is") for text in DAY_QUESTIONS)
 
 
 def _every_turn() -> Iterator[Turn]:
-    for intent, (texts, answer) in _FIXED.items():
+    for intent, (texts, answer) in FIXED.items():
         yield from (Turn(intent, text, answer) for text in texts)
-    yield from (_addition(t, a, b) for t in ADDITIONS for a in range(10) for b in range(10))
+    yield from (Turn("repeat", text, NOTHING_SAID) for text in REPEATS)
+    for a in range(HIGHEST + 1):
+        yield from (_addition(t, a, b) for t in ADDITIONS for b in range(HIGHEST + 1 - a))
+        yield from (_subtraction(t, a, b) for t in SUBTRACTIONS for b in range(a + 1))
     yield from (_opening(t, day) for t in OPENING_QUESTIONS for day in DAYS)
     yield from (_introduction(t, name) for t in INTRODUCTIONS for name in NAMES)
+    yield from (_spelling(t, name) for t in SPELLINGS for name in NAMES)
 
 
 def _addition(template: str, a: int, b: int) -> Turn:
     left, right = number_words(a), number_words(b)
-    return Turn(
-        "add", template.format(left, right), f"{left} plus {right} is {number_words(a + b)}"
-    )
+    answer = f"{left} plus {right} is {number_words(a + b)}"
+    return Turn("add", template.format(left, right), answer)
+
+
+def _subtraction(template: str, a: int, b: int) -> Turn:
+    left, right = number_words(a), number_words(b)
+    answer = f"{left} minus {right} is {number_words(a - b)}"
+    return Turn("subtract", template.format(left, right), answer)
 
 
 def _opening(template: str, day: str) -> Turn:
@@ -181,3 +254,12 @@ def _opening(template: str, day: str) -> Turn:
 
 def _introduction(template: str, name: str) -> Turn:
     return Turn("name", template.format(name), f"nice to meet you {name}")
+
+
+def _spelling(template: str, name: str) -> Turn:
+    letters = " ".join(name.upper())
+    return Turn("spell", template.format(name), f"{name} is spelled {letters}")
+
+
+def _day_answer(day: str) -> str:
+    return f"today is {day}"

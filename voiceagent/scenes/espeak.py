@@ -1,4 +1,4 @@
-"""espeak-ng through its C library: robotic voices of many accents, with word times.
+"""espeak-ng through its C library: robotic voices of many accents, with word and phone times.
 
 The library keeps the phase of its oscillators from one utterance to the next, so the same sentence
 sounds (and lasts) differently by what was said before it. It is therefore loaded afresh for every
@@ -23,6 +23,7 @@ import numpy as np
 
 from voiceagent.audio.framing import Samples
 from voiceagent.errors import SynthesisUnavailable
+from voiceagent.scenes.phones import phone_of_espeak
 from voiceagent.scenes.utterance import Utterance, spoken, to_24k
 
 ACCENTS = ("en-us", "en", "en-gb-scotland", "en-gb-x-rp", "en-gb-x-gbclan", "en-029")
@@ -38,10 +39,10 @@ VARIANTS = tuple(
 _LIBRARY = "libespeak-ng.so.1"
 _FIX = "apt-get install espeak-ng"
 _FIX_SHARED = "speak in a process that does not load libespeak-ng for anything else"
-_SYNCHRONOUS, _DO_NOT_EXIT = 2, 0x8000
+_SYNCHRONOUS, _PHONEME_EVENTS, _DO_NOT_EXIT = 2, 0x1, 0x8000
 _CHARS_UTF8 = 1
 _RATE, _PITCH, _RANGE = 1, 3, 4
-_EVENT_END_OF_LIST, _EVENT_WORD = 0, 1
+_EVENT_END_OF_LIST, _EVENT_WORD, _EVENT_PHONEME = 0, 1, 7
 
 
 class _EventId(ctypes.Union):
@@ -113,9 +114,10 @@ class EspeakEngine:
                 raise ValueError(f"voice: espeak-ng refuses {voice!r}")
             for parameter, value in ((_RATE, rate_wpm), (_PITCH, pitch), (_RANGE, pitch_range)):
                 library.espeak_SetParameter(parameter, value, 0)
-            pcm, events = _synthesise(library, text)
+            pcm, events, sounds = _synthesise(library, text)
         starts_ms = _word_starts_ms(text, events, warp)
-        return spoken(to_24k(pcm, rate_hz, warp), text, starts_ms)
+        phones_ms = [(phone_of_espeak(name), start_ms / warp) for name, start_ms in sounds]
+        return spoken(to_24k(pcm, rate_hz, warp), text, starts_ms, phones_ms)
 
     @contextmanager
     def _fresh_library(self) -> Iterator[tuple[Any, int]]:
@@ -128,7 +130,8 @@ class EspeakEngine:
         except OSError as error:
             raise SynthesisUnavailable("espeak-ng", str(error), _FIX) from error
         try:
-            rate_hz = library.espeak_Initialize(_SYNCHRONOUS, 0, None, _DO_NOT_EXIT)
+            options = _PHONEME_EVENTS | _DO_NOT_EXIT
+            rate_hz = library.espeak_Initialize(_SYNCHRONOUS, 0, None, options)
             if rate_hz <= 0:
                 raise SynthesisUnavailable("espeak-ng", "its voice data do not load", _FIX)
             self._libc.srand(1)  # breath and jitter of the variants come from rand()
@@ -159,10 +162,13 @@ def _is_loaded(name: str) -> bool:
     return True
 
 
-def _synthesise(library: Any, text: str) -> tuple[Samples, list[tuple[int, int]]]:
-    """Audio at the library's rate, and of each spoken word position in the text and start in ms."""
+def _synthesise(
+    library: Any, text: str
+) -> tuple[Samples, list[tuple[int, int]], list[tuple[str, int]]]:
+    """Audio at the library's rate; start in ms of each word by its position, and of each sound."""
     pieces: list[Any] = []
     words: list[tuple[int, int]] = []
+    sounds: list[tuple[str, int]] = []
 
     def collect(wave: Any, num_samples: int, events: Any) -> int:
         if wave and num_samples > 0:
@@ -171,6 +177,9 @@ def _synthesise(library: Any, text: str) -> tuple[Samples, list[tuple[int, int]]
         while events[i].type != _EVENT_END_OF_LIST:
             if events[i].type == _EVENT_WORD and events[i].length > 0:
                 words.append((events[i].text_position - 1, events[i].audio_position))
+            elif events[i].type == _EVENT_PHONEME:
+                name = events[i].id.string.decode(errors="ignore")
+                sounds.append((name, events[i].audio_position))
             i += 1
         return 0
 
@@ -179,7 +188,7 @@ def _synthesise(library: Any, text: str) -> tuple[Samples, list[tuple[int, int]]
     encoded = text.encode()
     library.espeak_Synth(encoded, len(encoded) + 1, 0, 1, 0, _CHARS_UTF8, None, None)
     pcm = np.concatenate(pieces) if pieces else np.zeros(0, np.int16)
-    return np.asarray(pcm / 32768.0, np.float32), words
+    return np.asarray(pcm / 32768.0, np.float32), words, sounds
 
 
 def _word_starts_ms(text: str, events: list[tuple[int, int]], warp: float) -> dict[int, float]:

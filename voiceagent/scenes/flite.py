@@ -1,4 +1,5 @@
-"""flite through its C libraries: five small American and Scottish voices, with word times.
+"""flite through its C libraries: five small American and Scottish voices, with word and
+phone times.
 
 ``kal``, an 8 kHz diphone voice, is held out: no training set may contain it, so that it stays the
 voice nobody has heard. The statistical voices draw from the C library's rand(), seeded here before
@@ -19,6 +20,7 @@ import numpy as np
 
 from voiceagent.audio.framing import Samples
 from voiceagent.errors import SynthesisUnavailable
+from voiceagent.scenes.phones import phone_of_flite
 from voiceagent.scenes.utterance import Utterance, spoken, to_24k
 
 VOICES = ("slt", "rms", "awb", "kal16", "kal")
@@ -72,14 +74,15 @@ class FliteEngine:
         if voice not in VOICES:
             raise ValueError(f"voice: expected one of {', '.join(VOICES)}, got {voice!r}")
         with self._lock:
-            pcm, rate_hz, words = self._synthesise(text, voice, stretch)
+            pcm, rate_hz, words, sounds = self._synthesise(text, voice, stretch)
         starts_ms = _word_starts_ms(text, words, warp)
-        return spoken(to_24k(pcm, rate_hz, warp), text, starts_ms)
+        phones_ms = [(phone_of_flite(name), start_ms / warp) for name, start_ms in sounds]
+        return spoken(to_24k(pcm, rate_hz, warp), text, starts_ms, phones_ms)
 
     def _synthesise(
         self, text: str, voice: str, stretch: float
-    ) -> tuple[Samples, int, list[tuple[str, float]]]:
-        """Audio at the voice's rate, that rate, and flite's own words with start in ms."""
+    ) -> tuple[Samples, int, list[tuple[str, float]], list[tuple[str, float]]]:
+        """Audio at the voice's rate, that rate, flite's own words and sounds with start in ms."""
         library, handle = self._library, self._voice(voice)
         library.feat_set_float(handle.contents.features, b"duration_stretch", stretch)
         self._libc.srand(1)
@@ -88,16 +91,21 @@ class FliteEngine:
             wave = library.utt_wave(utterance).contents
             shared = np.ctypeslib.as_array(wave.samples, (wave.num_samples,))
             pcm = shared.astype(np.float32) / np.float32(32768)  # a copy: flite frees its own
-            return np.asarray(pcm, np.float32), int(wave.sample_rate), list(self._words(utterance))
+            words = list(self._items(utterance, b"Word", _WORD_START))
+            ends = list(self._items(utterance, b"Segment", b"end"))
+            starts = [0.0, *(end_ms for _, end_ms in ends)]
+            sounds = [(name, start) for (name, _), start in zip(ends, starts, strict=False)]
+            return np.asarray(pcm, np.float32), int(wave.sample_rate), words, sounds
         finally:
             library.delete_utterance(utterance)
 
-    def _words(self, utterance: Any) -> Iterator[tuple[str, float]]:
+    def _items(self, utterance: Any, relation: bytes, time: bytes) -> Iterator[tuple[str, float]]:
+        """Names and times in ms of what a relation of the utterance holds."""
         library = self._library
-        item = library.relation_head(library.utt_relation(utterance, b"Word"))
+        item = library.relation_head(library.utt_relation(utterance, relation))
         while item:
             name = library.flite_ffeature_string(item, b"name").decode(errors="replace")
-            yield name, 1000.0 * library.flite_ffeature_float(item, _WORD_START)
+            yield name, 1000.0 * library.flite_ffeature_float(item, time)
             item = library.item_next(item)
 
     def _voice(self, voice: str) -> Any:

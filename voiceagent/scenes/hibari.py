@@ -1,4 +1,4 @@
-"""hibari: a small neural voice with word times, and any number of speakers made from it.
+"""hibari: a small neural voice with word and phone times, and any number of speakers made of it.
 
 The network gives, per 12.5 ms, log spectra of a harmonic, a noise and a residual part, and the
 pitch. Stretching their frequency axis and scaling the pitch before synthesis makes other people,
@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import re
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +22,7 @@ from numpy.typing import NDArray
 
 from voiceagent.audio.framing import Samples
 from voiceagent.errors import SynthesisUnavailable
+from voiceagent.scenes.phones import PAUSE, phone_of_hibari
 from voiceagent.scenes.utterance import SAMPLES_PER_MS, Utterance, spoken
 
 F32 = NDArray[np.float32]
@@ -37,6 +40,13 @@ _FRAMES_PER_UNIT = 2
 # of sibilants best when they are 40 to 50 ms earlier (correlation .69), 2026-11-22
 _LAG_FRAMES = 4
 _VOICED_HZ = 60.0
+_FRAME_SAMPLES = 300
+_STRESS = "ˈˌː"
+_STOPS = frozenset("ptkbdg") | {"ch", "jh"}
+# a frame below this share of the loud ones is silent, and so many in a row are a pause
+_QUIET, _PAUSE_FRAMES = 0.025, 4
+# G2P takes a capital "A" for the article, but "A." for the letter
+_LETTER = re.compile(r"\b([A-Z])\b(?!\.)")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -150,24 +160,33 @@ class HibariEngine:
         """
         pieces: list[Samples] = []
         starts_ms: list[float] = []
+        phones_ms: list[tuple[str, float]] = []
         length_ms = 0.0
         for phonemes in self.phonemes(text):
             spectra, starts = self.spectra(phonemes, speed * (timbre.speed if timbre else 1.0))
             if timbre is not None:
-                spectra, starts = _apply(timbre, spectra, starts, rng)
-            starts_ms += [length_ms + SPECTRUM_FRAME_MS * start for start in starts]
+                spectra, starts = apply_timbre(timbre, spectra, starts, rng)
             pieces.append(self.synthesise(spectra, rng))
+            starts_ms += [
+                length_ms + SPECTRUM_FRAME_MS * start
+                for before, start in zip(" " + phonemes, starts, strict=False)
+                if before == " "
+            ]
+            phones_ms += [
+                (phone, length_ms + SPECTRUM_FRAME_MS * start)
+                for phone, start in phones(phonemes, starts, pieces[-1])
+            ]
             length_ms += len(pieces[-1]) / SAMPLES_PER_MS
         pcm = np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
         # where the pronunciation has another number of words ("3 pm"), letters must do
         known = dict(enumerate(starts_ms)) if len(starts_ms) == len(text.split()) else {}
-        return spoken(pcm, text, known)
+        return spoken(pcm, text, known, phones_ms)
 
     def phonemes(self, text: str) -> tuple[str, ...]:
         """Return the pronunciation of each sentence, words separated by spaces."""
         with self._lock:
             if text not in self._phonemes:
-                sentences = self._tts.phonemize(text)
+                sentences = self._tts.phonemize(_LETTER.sub(r"\1.", text))
                 known = self._tts.vocab
                 self._phonemes[text] = tuple(
                     " ".join("".join(c for c in s if c in known).split()) for s in sentences
@@ -182,7 +201,7 @@ class HibariEngine:
             speed: factor on the pace.
 
         Returns:
-            The spectra, and the frame in which each word starts.
+            The spectra, and the frame in which each symbol starts; at last where all ends.
         """
         feeds = {
             "ids": np.asarray([self._tts.ids(phonemes)], np.int64),
@@ -190,10 +209,8 @@ class HibariEngine:
         }
         *outputs, durations = self._tts.sess.run(None, feeds)
         ends = np.cumsum(np.asarray(durations).ravel()).astype(int) * _FRAMES_PER_UNIT - _LAG_FRAMES
-        starts = np.maximum(ends, 0)  # of the phoneme after; the first id is a pad
-        is_first = [before == " " for before in " " + phonemes[:-1]]
-        words = [int(s) for s, first in zip(starts, is_first, strict=False) if first]
-        return Spectra(*(output[0] for output in outputs)), words
+        starts = [max(int(end), 0) for end in ends[:-1]]  # the first id is a pad, and the last
+        return Spectra(*(output[0] for output in outputs)), starts
 
     def synthesise(self, spectra: Spectra, rng: np.random.Generator) -> Samples:
         """Return the sound of the spectra, f32[300 * F] at 24 kHz within [-1, 1]."""
@@ -212,9 +229,48 @@ def hibari_engine() -> HibariEngine:
     return HibariEngine()
 
 
-def _apply(
+def phones(phonemes: str, starts: Sequence[int], pcm: Samples) -> list[tuple[str, int]]:
+    """Return the phones of a sentence with the frame in which each starts.
+
+    Args:
+        phonemes: of `HibariEngine.phonemes`.
+        starts: of each symbol, and the end, as of `HibariEngine.spectra`.
+        pcm: the sound, which tells pauses from long phones.
+    """
+    quiet = _quiet_frames(pcm)
+    found: list[tuple[str, int]] = [(PAUSE, 0)]
+    begin: int | None = None
+    for symbol, before, start, end in zip(
+        phonemes, " " + phonemes, starts, starts[1:], strict=False
+    ):
+        phone = phone_of_hibari(symbol)
+        if symbol in _STRESS:
+            begin = start if begin is None else begin
+            continue
+        if phone == "r" and before in "ɜə":
+            found[-1] = ("er", found[-1][1])  # one r-coloured vowel
+        elif phone is not None:
+            found.append((phone, start if begin is None else begin))
+        elif symbol != " " or quiet[start:end].mean() > 0.5:
+            found.append((PAUSE, start))
+        sound = np.flatnonzero(~quiet[start:end])
+        last = start + int(sound[-1]) + 1 if len(sound) else start
+        if phone is not None and phone not in _STOPS and end - last > _PAUSE_FRAMES:
+            found.append((PAUSE, last))
+        begin = None
+    return [*found, (PAUSE, starts[-1])]
+
+
+def _quiet_frames(pcm: Samples) -> NDArray[np.bool_]:
+    frames = pcm[: len(pcm) // _FRAME_SAMPLES * _FRAME_SAMPLES].reshape(-1, _FRAME_SAMPLES)
+    rms = np.sqrt(np.mean(np.square(frames), axis=1) + 1e-12)
+    return np.asarray(rms < _QUIET * np.percentile(rms, 97), np.bool_)
+
+
+def apply_timbre(
     timbre: Timbre, spectra: Spectra, starts: list[int], rng: np.random.Generator
 ) -> tuple[Spectra, list[int]]:
+    """Make the spectra those of somebody else, and the starts those of the new pace."""
     if timbre.uneven:
         frames = _wandering_pace(len(spectra.pitch_hz), rng)
         spectra, starts = spectra.at(frames), [int(s) for s in np.searchsorted(frames, starts)]

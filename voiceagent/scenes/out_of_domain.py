@@ -1,7 +1,9 @@
 """Sentences that callers say and the embedded agent does not know: it refuses them.
 
-Templates are for training and everyday scenes; `HELD_OUT_SENTENCES` share no template with them and
-are for evaluation only. Besides, what a caller says to somebody else and what is heard from afar.
+Three kinds are drawn: templates of everyday requests, near misses made of the domain's own words,
+and words of a large lexicon in random order. `HELD_OUT_SENTENCES` share no template with them and
+are for evaluation only. Besides, what a caller says to somebody else, what is heard from afar, and
+what comes before a question.
 """
 
 from __future__ import annotations
@@ -10,41 +12,16 @@ import functools
 
 import numpy as np
 
+from voiceagent.scenes.out_of_domain_words import (
+    NEAR_MISSES,
+    NEAR_WORDS,
+    PEOPLE,
+    PLACES,
+    TEMPLATES,
+    THINGS,
+)
 from voiceagent.scenes.seeds import pick
 
-_THINGS = tuple(
-    "the weather,a pizza,the capital of france,a fast car,the train station,my dog,a good book,"
-    "the next bus,your favorite color,the best movie,a cup of coffee,the moon,a hotel room,"
-    "the price of gold,my bank account,a football game,the president,a new phone,the answer,a joke,"
-    "a song,an umbrella,the airport,a doctor,my flight,the news,a restaurant,"
-    "the population of china,the highest mountain,an elephant,a recipe for soup,the traffic,"
-    "my package,the internet,a washing machine,the garden,a haircut,the meaning of life,a loan,"
-    "the museum,some music,a taxi,the stock market,a chicken sandwich,the kitchen light,"
-    "my password,the history of rome,an email,the alarm,some milk".split(",")
-)
-_PEOPLE = (
-    "mister brown",
-    "doctor white",
-    "my uncle",
-    "the boss",
-    "elizabeth",
-    "jonathan",
-    "alexander",
-)
-_TEMPLATES = tuple(
-    "tell me about {a},can you find {a},where is {a},how far is {a},what is {a},who made {a},"
-    "i want to buy {a},please order {a} for me,do you like {a},how much does {a} cost,play {a},"
-    "turn on {a},can you book {a},i would like to talk about {a} and {b},why is {a} so big,"
-    "show me {a},when was {a} invented,what do you think of {a},i lost {a} yesterday,"
-    "could you explain {a} to me,is {a} better than {b},how do i cook {a},what color is {a},"
-    "send {a} to my mother,remind me about {a},i need help with {a},how old is {a},"
-    "what happened to {a},have you seen {a},give me {a} now,set a reminder for {a} tomorrow,"
-    "does {a} come with {b},my brother has {a},how do you spell {w},where does {w} live,who is {w},"
-    "call {w} please,is it going to rain today,how tall are you,what is your name,"
-    "where are you from,tell me a story,sing a song,what day is it today,what time is it,"
-    "how many people live in london,i am hungry,translate this into spanish,"
-    "the quick brown fox jumps over the lazy dog,it was a very long day".split(",")
-)
 HELD_OUT_SENTENCES = tuple(
     "who won the game last night,please switch off the radio,i need a plumber right away,"
     "how deep is the ocean,can i pay by credit card,book me a table at eight,"
@@ -69,22 +46,43 @@ BACKGROUND_SPEECH = tuple(
         ","
     )
 )
-_TEMPLATE_SHARE = 0.75  # the rest are words in random order
+#: Said before a question, without wanting an answer yet.
+PREAMBLES = tuple(
+    "so i was wondering,let me think,i have a question for you,okay so here is the thing,"
+    "i am thinking about coming by next week,there is something i would like to ask,"
+    "my daughter and i are doing her homework,we were just talking about it,"
+    "i am not sure how to put this,well it is like this,before i forget,"
+    "i am planning my week at the moment,a friend told me about you".split(",")
+)
+# the rest are words in random order
+_TEMPLATE_SHARE, _NEAR_SHARE = 0.45, 0.35
 
 
 def sample_out_of_domain(rng: np.random.Generator) -> str:
-    """Draw a sentence outside the domain: from a template, or three to seven words in random order.
+    """Draw a sentence outside the domain.
 
-    The held-out sentences are never drawn.
+    From a template, a near miss, or three to seven words of a lexicon in random order. The
+    held-out sentences are never drawn.
     """
-    if rng.random() >= _TEMPLATE_SHARE:
-        order = rng.permutation(len(_words()))[: int(rng.integers(3, 8))]
-        return " ".join(_words()[i] for i in order)
-    a, b, person = pick(rng, _THINGS), pick(rng, _THINGS), pick(rng, _PEOPLE)
-    return pick(rng, _TEMPLATES).format(a=a, b=b, w=person)
+    kind = rng.random()
+    if kind < _TEMPLATE_SHARE:
+        return _filled(pick(rng, TEMPLATES), rng)
+    if kind < _TEMPLATE_SHARE + _NEAR_SHARE:
+        return _filled(pick(rng, NEAR_MISSES), rng)
+    return " ".join(pick(rng, lexicon()) for _ in range(int(rng.integers(3, 8))))
 
 
 @functools.cache
-def _words() -> tuple[str, ...]:
-    text = " ".join((*_THINGS, *_PEOPLE, *_TEMPLATES, *SIDE_TALK, *BACKGROUND_SPEECH))
-    return tuple(sorted({word for word in text.split() if "{" not in word}))
+def lexicon() -> tuple[str, ...]:
+    """Return the words of all lists here, for speech that covers many sounds.
+
+    A vocabulary of everyday English; no word twice.
+    """
+    lists = (*THINGS, *PEOPLE, *PLACES, *TEMPLATES, *SIDE_TALK, *BACKGROUND_SPEECH, *PREAMBLES)
+    words = {word for word in " ".join(lists).split() if "{" not in word}
+    return tuple(sorted(words))
+
+
+def _filled(template: str, rng: np.random.Generator) -> str:
+    lists = {"a": THINGS, "b": THINGS, "w": PEOPLE, "p": PLACES, **NEAR_WORDS}
+    return template.format(**{slot: pick(rng, items) for slot, items in lists.items()})

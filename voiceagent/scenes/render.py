@@ -7,32 +7,44 @@ live agent answers at its own time. The same script gives the same samples.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from voiceagent.audio.framing import FRAME_MS, Samples
-from voiceagent.scenes.acoustics import gain, low_pass, reverberate, room_response, telephone
-from voiceagent.scenes.noise import at_level, babble, coloured_noise
-from voiceagent.scenes.out_of_domain import BACKGROUND_SPEECH
+from voiceagent.scenes.acoustics import gain, low_pass, reverberate, room_response
+from voiceagent.scenes.channel import SpeakerOf, hear
 from voiceagent.scenes.scene import Event, Scene
 from voiceagent.scenes.script import Line, Script
 from voiceagent.scenes.seeds import child_rng
-from voiceagent.scenes.speakers import Speaker, random_speaker, speaker
+from voiceagent.scenes.speakers import speaker
 from voiceagent.scenes.utterance import SAMPLES_PER_MS, Utterance, Word
 
 # from the onset of an interruption to the agent's silence: what a good agent needs to hear it
-YIELD_MS = 360
+YIELD_MS = 320
 
 _FADE_MS = 20
 _PEAK = (0.4, 0.6)
-_FLOOR_RMS = (3e-4, 5e-4)
-_NUM_BABBLE_VOICES = 4
 _TURNED_HZ, _FAR_HZ = 2500.0, 4000.0
 _TURNED_WETNESS, _FAR_WETNESS = 0.1, 0.25
 
-SpeakerOf = Callable[[str], Speaker]
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Composed:
+    """A script with its sound, before anything happens to the user channel as a whole.
+
+    Attributes:
+        spoken: what each line of the script says, uncut.
+        spans: of each line, from its start to its end in ms; cut answers end earlier.
+        user: clean f32[N] at 24 kHz, N a multiple of 1920.
+        agent: f32[N].
+    """
+
+    spoken: tuple[Utterance, ...]
+    spans: tuple[tuple[int, int], ...]
+    user: Samples
+    agent: Samples
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,13 +73,17 @@ def render(script: Script, speaker_of: SpeakerOf = speaker) -> Rendered:
         SynthesisUnavailable: a synthesiser that the script needs is not installed.
         ConfigError: there is no such speaker.
     """
-    spoken = [speaker_of(line.speaker).say(line.text, line.take) for line in script.lines]
+    composed = compose(script, speaker_of)
+    user = hear(composed.user, composed.agent, script.conditions, script.seed, speaker_of)
+    return Rendered(_annotate(script, composed), user, composed.agent)
+
+
+def compose(script: Script, speaker_of: SpeakerOf = speaker) -> Composed:
+    """Speak the lines of a script, each at its time; raises like `render`."""
+    spoken = [_said(line, speaker_of) for line in script.lines]
     spans = place(script.lines, [utterance.duration_ms for utterance in spoken])
-    duration_ms = _duration_ms(script, spans)
-    channels = {
-        "user": np.zeros(duration_ms * SAMPLES_PER_MS, np.float32),
-        "agent": np.zeros(duration_ms * SAMPLES_PER_MS, np.float32),
-    }
+    num_samples = _duration_ms(script, spans) * SAMPLES_PER_MS
+    channels = {side: np.zeros(num_samples, np.float32) for side in ("user", "agent")}
     peak = float(child_rng(script.seed, "level").uniform(*_PEAK))
     for i, (line, utterance, span) in enumerate(zip(script.lines, spoken, spans, strict=True)):
         pcm = utterance.pcm[: (span[1] - span[0]) * SAMPLES_PER_MS]
@@ -76,9 +92,8 @@ def render(script: Script, speaker_of: SpeakerOf = speaker) -> Rendered:
         else:
             sound = _at_microphone(line, pcm, peak, child_rng(script.seed, "room", str(i)))
         _add(channels["agent" if line.channel == "agent" else "user"], sound, span[0])
-    user = _under_conditions(script, channels["user"], speaker_of)
-    scene = _annotate(script, spoken, spans, duration_ms)
-    return Rendered(scene, user, np.clip(channels["agent"], -1.0, 1.0))
+    agent = np.clip(channels["agent"], -1.0, 1.0)
+    return Composed(tuple(spoken), tuple(spans), channels["user"], agent)
 
 
 def place(lines: Sequence[Line], durations_ms: Sequence[int]) -> list[tuple[int, int]]:
@@ -98,6 +113,11 @@ def place(lines: Sequence[Line], durations_ms: Sequence[int]) -> list[tuple[int,
             spans[line.cuts] = (cut_start_ms, min(cut_end_ms, silent_ms))
         spans.append((start_ms, start_ms + length_ms))
     return spans
+
+
+def _said(line: Line, speaker_of: SpeakerOf) -> Utterance:
+    whole = speaker_of(line.speaker).say(line.text, line.take)
+    return whole if line.part is None else whole.part(*line.part)
 
 
 def _duration_ms(script: Script, spans: Sequence[tuple[int, int]]) -> int:
@@ -128,46 +148,22 @@ def _add(channel: Samples, sound: Samples, start_ms: int) -> None:
     into += sound[: len(into)]
 
 
-def _under_conditions(script: Script, user: Samples, speaker_of: SpeakerOf) -> Samples:
-    conditions, rng = script.conditions, child_rng(script.seed, "noise")
-    if conditions.noise_dbfs is not None:
-        if conditions.is_babble:
-            voices = _crowd(rng, speaker_of)
-            user = user + babble(rng, voices, len(user), conditions.noise_dbfs)
-        else:
-            user = user + coloured_noise(rng, len(user), conditions.noise_dbfs)
-    if conditions.is_telephone:
-        user = telephone(np.clip(user, -1.0, 1.0))
-    if conditions.has_floor:
-        floor = child_rng(script.seed, "floor")
-        level_dbfs = 20.0 * float(np.log10(floor.uniform(*_FLOOR_RMS)))
-        user = user + at_level(floor.standard_normal(len(user)), level_dbfs)
-    return np.clip(user, -1.0, 1.0).astype(np.float32)
-
-
-def _crowd(rng: np.random.Generator, speaker_of: SpeakerOf) -> list[Samples]:
-    texts = rng.permutation(len(BACKGROUND_SPEECH))[:_NUM_BABBLE_VOICES]
-    return [speaker_of(random_speaker(rng).id).say(BACKGROUND_SPEECH[int(i)]).pcm for i in texts]
-
-
-def _annotate(
-    script: Script,
-    spoken: Sequence[Utterance],
-    spans: Sequence[tuple[int, int]],
-    duration_ms: int,
-) -> Scene:
+def _annotate(script: Script, composed: Composed) -> Scene:
+    duration_ms = len(composed.user) // SAMPLES_PER_MS
     events = [
         Event(
             kind=line.kind,
             channel=line.channel,
             speaker=line.speaker,
-            text=line.text,
+            text=" ".join(line.text.split()[slice(*line.part)]) if line.part else line.text,
             start_ms=start_ms,
             end_ms=end_ms,
             words=_words(utterance, start_ms, end_ms),
             addressed=line.addressed,
         )
-        for line, utterance, (start_ms, end_ms) in zip(script.lines, spoken, spans, strict=True)
+        for line, utterance, (start_ms, end_ms) in zip(
+            script.lines, composed.spoken, composed.spans, strict=True
+        )
     ]
     if script.conditions.noise_dbfs is not None:
         events.append(_noise_event(duration_ms))

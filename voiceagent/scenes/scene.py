@@ -25,15 +25,17 @@ SCENE_CLASSES = (
     "noise",
     "silence",
 )
-SESSION = "session"  # many questions in one call: for load and endurance, not a class to score
+# not classes to score: many questions in one call, for load and endurance; calls to learn from
+SESSION, DIALOGUE = "session", "dialogue"
 CHANNELS = ("user", "agent", "background")
-# a "part" is the beginning of a turn that goes on after a pause
+# a "part" is the beginning of a turn that goes on after a pause; a "murmur" the agent's backchannel
 EVENT_KINDS = (
     "question",
     "part",
     "answer",
     "interruption",
     "backchannel",
+    "murmur",
     "side_talk",
     "background",
     "noise",
@@ -113,7 +115,7 @@ class Scene:
 
     Attributes:
         id: also its folder's name.
-        scene_class: one of `SCENE_CLASSES`, or `SESSION`.
+        scene_class: one of `SCENE_CLASSES`, `SESSION` or `DIALOGUE`.
         seed: it was made from.
         duration_ms: of both channels; a multiple of 80.
         events: by start.
@@ -133,7 +135,7 @@ class Scene:
         Raises:
             ValueError: naming the field.
         """
-        _check_choice("scene_class", self.scene_class, (*SCENE_CLASSES, SESSION))
+        _check_choice("scene_class", self.scene_class, (*SCENE_CLASSES, SESSION, DIALOGUE))
         if not self.id or set(self.id) & set("/\\") or self.id.startswith("."):
             raise ValueError(f"id: {self.id!r} is no name for a folder")
         if any(event.end_ms > self.duration_ms for event in self.events):

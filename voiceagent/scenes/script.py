@@ -8,11 +8,12 @@ drawn from the seed.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from voiceagent.errors import ConfigError
+from voiceagent.scenes.channel import Conditions
 from voiceagent.scenes.domain import (
     BACKCHANNELS,
     Turn,
@@ -32,13 +33,13 @@ OVERLAP_AFTER_MS = (1200, 1400)
 WORDLESS_DURATION_MS = 10_000
 
 _FIRST_MS = (400, 800)
-_SIDE_TALK_DB = (-12.0, -6.0)
-_BACKGROUND_DB = (-25.0, -15.0)
+SIDE_TALK_DB = (-12.0, -6.0)
+BACKGROUND_DB = (-25.0, -15.0)
 _NOISE_DBFS = (-60.0, -34.0)
 _LONG_ANSWER_INTENT = "help"
 
 # what is said before and after the pause: what comes first could be all, or could not
-_COMPLETE_SPLITS = (
+COMPLETE_SPLITS = (
     ("what is {a} plus {b}", "please"),
     ("when do you open", "on {day}"),
     ("are you open", "on {day}"),
@@ -72,6 +73,8 @@ class Line:
         gain_db: against the user's addressed speech.
         place: "near" the microphone, "turned" away from it, or "far" across the room.
         take: which rendering of the text; see `speakers.Speaker.say`.
+        part: first word of the text to be heard, and the word before which it ends; None is all.
+        request: what the agent asks somebody else for before it says this; `domain.REQUESTS`.
     """
 
     kind: str
@@ -85,23 +88,8 @@ class Line:
     gain_db: float = 0.0
     place: str = "near"
     take: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Conditions:
-    """What lies over the whole user channel.
-
-    Attributes:
-        noise_dbfs: level of coloured noise; None is none.
-        is_babble: the noise is a crowd of four voices instead.
-        is_telephone: the user calls by telephone: 300 to 3400 Hz, mu-law.
-        has_floor: the faint white noise every microphone has.
-    """
-
-    noise_dbfs: float | None = None
-    is_babble: bool = False
-    is_telephone: bool = False
-    has_floor: bool = True
+    part: tuple[int, int] | None = None
+    request: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +112,7 @@ class Script:
     seed: int
     lines: tuple[Line, ...]
     expected: Expected
-    conditions: Conditions = Conditions()
+    conditions: Conditions = field(default_factory=Conditions)
     min_duration_ms: int = 0
     tail_ms: int = 2000
 
@@ -135,9 +123,9 @@ class Script:
             ValueError: a line refers to itself or to a later one.
         """
         for i, line in enumerate(self.lines):
-            for field, target in (("after", line.after), ("cuts", line.cuts)):
+            for name, target in (("after", line.after), ("cuts", line.cuts)):
                 if target is not None and not 0 <= target < i:
-                    raise ValueError(f"lines: {field} of line {i} is {target}, not an earlier line")
+                    raise ValueError(f"lines: {name} of line {i} is {target}, not an earlier line")
 
 
 def make_script(
@@ -218,8 +206,8 @@ def _write_question(rng: np.random.Generator, user: str) -> tuple[tuple[Line, ..
 
 
 def _write_pause(rng: np.random.Generator, user: str) -> tuple[tuple[Line, ...], Expected]:
-    splits = _COMPLETE_SPLITS if rng.random() < 0.5 else _OPEN_SPLITS
-    first, rest = _fill_split(rng, pick(rng, splits))
+    splits = COMPLETE_SPLITS if rng.random() < 0.5 else _OPEN_SPLITS
+    first, rest = fill_split(rng, pick(rng, splits))
     turn = turn_for(f"{first} {rest}")
     part = Line(
         kind="part",
@@ -257,14 +245,14 @@ def _write_backchannel(rng: np.random.Generator, user: str) -> tuple[tuple[Line,
 
 
 def _write_talk_to_others(rng: np.random.Generator, user: str) -> tuple[tuple[Line, ...], Expected]:
-    text, gain_db = pick(rng, SIDE_TALK), float(rng.uniform(*_SIDE_TALK_DB))
+    text, gain_db = pick(rng, SIDE_TALK), float(rng.uniform(*SIDE_TALK_DB))
     return _overlapped(rng, user, "side_talk", text, gain_db=gain_db, place="turned")
 
 
 def _write_background_speech(
     rng: np.random.Generator, user: str
 ) -> tuple[tuple[Line, ...], Expected]:
-    text, gain_db = pick(rng, BACKGROUND_SPEECH), float(rng.uniform(*_BACKGROUND_DB))
+    text, gain_db = pick(rng, BACKGROUND_SPEECH), float(rng.uniform(*BACKGROUND_DB))
     other = random_speaker(rng).id
     return _overlapped(rng, user, "background", text, speaker=other, gain_db=gain_db, place="far")
 
@@ -334,8 +322,8 @@ def _answer(rng: np.random.Generator, turn: Turn, after: int) -> Line:
     )
 
 
-def _fill_split(rng: np.random.Generator, split: tuple[str, str]) -> tuple[str, str]:
-    """Fill both halves with the words of one turn."""
+def fill_split(rng: np.random.Generator, split: tuple[str, str]) -> tuple[str, str]:
+    """Fill both halves of a question with the words of one turn."""
     left, _, right = sample_turn(rng, "add").agent_text.partition(" plus ")
     words = {
         "a": left,

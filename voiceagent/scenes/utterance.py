@@ -32,17 +32,47 @@ class Word:
     end_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class Phone:
+    """One speech sound, to the next one's start; `name` is one of `phones.PHONES`."""
+
+    name: str
+    start_ms: int
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Utterance:
-    """Speech, f32[N] at 24 kHz in [-1, 1] and N a multiple of 24, with its words in order."""
+    """Speech with the times of what is in it.
+
+    Attributes:
+        pcm: f32[N] at 24 kHz in [-1, 1], N a multiple of 24.
+        words: in order.
+        phones: in order, pauses included; empty where the synthesiser tells none.
+    """
 
     pcm: Samples
     words: tuple[Word, ...]
+    phones: tuple[Phone, ...] = ()
 
     @property
     def duration_ms(self) -> int:
         """Length of the audio."""
         return len(self.pcm) // SAMPLES_PER_MS
+
+    def part(self, first: int, stop: int) -> Utterance:
+        """Return what is heard of some of the words, ``words[first:stop]``."""
+        words = self.words[first:stop]
+        start_ms, end_ms = words[0].start_ms, words[-1].end_ms
+        span = slice(start_ms * SAMPLES_PER_MS, end_ms * SAMPLES_PER_MS)
+        return Utterance(
+            self.pcm[span],
+            tuple(Word(w.text, w.start_ms - start_ms, w.end_ms - start_ms) for w in words),
+            tuple(
+                Phone(phone.name, phone.start_ms - start_ms)
+                for phone in self.phones
+                if start_ms <= phone.start_ms < end_ms
+            ),
+        )
 
 
 def to_24k(pcm: Samples, rate_hz: int, warp: float = 1.0) -> Samples:
@@ -64,7 +94,12 @@ def to_24k(pcm: Samples, rate_hz: int, warp: float = 1.0) -> Samples:
     return resampled.astype(np.float32, copy=False)
 
 
-def spoken(pcm: Samples, text: str, starts_ms: Mapping[int, float]) -> Utterance:
+def spoken(
+    pcm: Samples,
+    text: str,
+    starts_ms: Mapping[int, float],
+    phones_ms: Sequence[tuple[str, float]] = (),
+) -> Utterance:
     """Make an utterance of a synthesiser's output: trimmed, each word with start and end.
 
     Args:
@@ -72,6 +107,7 @@ def spoken(pcm: Samples, text: str, starts_ms: Mapping[int, float]) -> Utterance
         text: words separated by spaces.
         starts_ms: word index -> start in `pcm`. A word that is missing shares the time of its
             predecessor by number of letters.
+        phones_ms: names of `phones.PHONES` and their starts in `pcm`, in order.
 
     Returns:
         The utterance. A word ends with its last sound before the next word starts.
@@ -95,7 +131,11 @@ def spoken(pcm: Samples, text: str, starts_ms: Mapping[int, float]) -> Utterance
         last = int(inside[-1]) + 1 if len(inside) else stop
         words.append(Word(token, start - first_ms, last - first_ms))
     speech = pcm[first_ms * SAMPLES_PER_MS : end_ms * SAMPLES_PER_MS]
-    return Utterance(np.ascontiguousarray(speech), tuple(words))
+    phones = tuple(
+        Phone(name, min(max(round(start), first_ms), end_ms) - first_ms)
+        for name, start in phones_ms
+    )
+    return Utterance(np.ascontiguousarray(speech), tuple(words), phones)
 
 
 def _fill(tokens: Sequence[str], starts_ms: Mapping[int, float], end_ms: int) -> list[float]:

@@ -21,7 +21,7 @@ from voiceagent.serving.step import BatchStep
 WARM_UP_STEPS = 3
 MEASURED_STEPS = 30
 #: A busy moment is no property of the machine: the best of so many tries counts.
-MAX_TRIES = 3
+MAX_TRIES = 5
 #: Read to learn how fast memory is: far more than any cache holds.
 PROBE_BYTES = 2**28
 

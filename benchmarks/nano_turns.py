@@ -1,0 +1,201 @@
+"""The part of bench_nano about whose turn it is: calls, overlaps, pauses, holds, silence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from harness import share_95
+from nano_play import NEVER_GATED_DBFS, play_held, play_model
+from peer_voices import peer_or_speaker, voice_id
+from talk_answers import draw_turns, question_script
+from talk_overlaps import is_answering, score_yields
+from tqdm import tqdm
+
+from voiceagent.audio.framing import SAMPLE_RATE_HZ, Samples
+from voiceagent.scenes import Rendered, make_script, make_session, render
+from voiceagent.scenes.noise import coloured_noise
+from voiceagent.scenes.seeds import child_rng
+from voiceagent.serving.playback import Playback
+from voiceagent.training.evaluate import evaluate, held_out_call
+
+Row = dict[str, Any]
+
+_OVERLAPS = {
+    "talk_to_others": "side_talk",
+    "background_speech": "background",
+    "backchannel": "backchannel",
+}
+_ECHO_DB = -12.0
+_HOLDS_MS = (480, 960, 1920)
+_SESSION_TURNS, _SESSION_MS, _SESSION_GAP_MS = 70, 600_000, (4_500, 5_700)
+_NOISE_CALL_S = 60
+
+
+def measure_calls(model: str | Path, count: int) -> Row:
+    """Held-out calls of the hard generator."""
+    calls = [held_out_call(seed) for seed in tqdm(range(count), "calls: speaking", leave=False)]
+    with tqdm(total=sum(len(c.heard) // 1920 for c in calls), desc="calls", leave=False) as bar:
+        figures = evaluate(Path(model), calls, bar.update)
+    right = round(figures["in_domain_exact"] * figures["in_domain"])
+    return figures | {"in_domain_exact_95": share_95(right, figures["in_domain"])}
+
+
+def measure_overlaps(model: str | Path, count: int, seed: int) -> Row:
+    """What is no reason to stop, and what is."""
+    rows: Row = {}
+    for scene_class in _OVERLAPS:
+        scenes = scenes_of(scene_class, count, seed)
+        playbacks = play_model(model, [scene.user for scene in scenes], scene_class)
+        rows[scene_class] = score_finishes(scenes, playbacks, _OVERLAPS[scene_class])
+    asked = draw_turns(count, seed)
+    questions = [
+        render(question_script(turn, voice_id("kokoro", i), seed + i), peer_or_speaker).user
+        for i, turn in enumerate(asked)
+    ]
+    said = play_with_echo(model, questions)
+    right = sum(text == turn.agent_text for text, turn in zip(said, asked, strict=True))
+    rows["own echo -12 dB"] = {
+        "n": count,
+        "finished": round(right / count, 4),
+        "finished_95": share_95(right, count),
+    }
+    scenes = scenes_of("interruption", count, seed)
+    playbacks = play_model(model, [scene.user for scene in scenes], "interruption")
+    rows["interruption"] = score_yields(list(zip(scenes, playbacks, strict=True)))
+    return rows
+
+
+def measure_pauses(model: str | Path, count: int, seed: int) -> Row:
+    """Whether the agent begins while the user only pauses."""
+    scenes = scenes_of("pause", count, seed)
+    playbacks = play_model(model, [scene.user for scene in scenes], "pause")
+    cut = right = 0
+    for scene, playback in zip(scenes, playbacks, strict=True):
+        part, question = scene.scene.of_kind("part", "question")
+        cut += bool(playback.said_text(part.start_ms, question.end_ms))
+        right += playback.said_text(question.end_ms) == scene.scene.expected.answers[0]
+    return {
+        "n": count,
+        "cut_off": round(cut / count, 4),
+        "cut_off_95": share_95(cut, count),
+        "then_right": round(right / count, 4),
+    }
+
+
+def measure_holds(model: str | Path, count: int, seed: int) -> Row:
+    """EPAD held back and then forced; and only let go."""
+    turns = draw_turns(count, seed)
+    sounds = []
+    for i, turn in enumerate(turns):
+        script = replace(question_script(turn, voice_id("kokoro", i), seed + i), tail_ms=8000)
+        sounds.append(render(script, peer_or_speaker).user)
+    length = max(map(len, sounds))
+    sounds = [np.pad(sound, (0, length - len(sound))) for sound in sounds]
+    rows: Row = {}
+    for hold_ms, is_forced in ((0, False), *((ms, True) for ms in _HOLDS_MS), (960, False)):
+        said = play_held(model, sounds, hold_ms, is_forced=is_forced)
+        right = sum(text == turn.agent_text for text, turn in zip(said, turns, strict=True))
+        name = f"{hold_ms} ms, {'forced' if is_forced else 'let go'}"
+        rows[name] = {"n": count, "exact": round(right / count, 4), "95": share_95(right, count)}
+    return rows
+
+
+def measure_age(model: str | Path, seed: int, voices: Sequence[str]) -> Row:
+    """Ten minutes of questions: the first minute against the tenth."""
+    scenes = []
+    for i, voice in enumerate(tqdm(voices, "long calls: speaking", leave=False)):
+        script = make_session(seed + i, _SESSION_TURNS, voice=voice, gap_ms=_SESSION_GAP_MS)
+        scenes.append(render(replace(script, min_duration_ms=_SESSION_MS), peer_or_speaker))
+    playbacks = play_model(model, [scene.user for scene in scenes], "long calls")
+    minutes: dict[int, list[bool]] = {}
+    for scene, playback in zip(scenes, playbacks, strict=True):
+        questions = scene.scene.of_kind("question")
+        ends_ms = (*(question.start_ms for question in questions[1:]), None)
+        for question, end_ms, answer in zip(
+            questions, ends_ms, scene.scene.expected.answers, strict=True
+        ):
+            said = playback.said_text(question.start_ms, end_ms)
+            minutes.setdefault(question.start_ms // 60_000, []).append(said == answer)
+    return {
+        f"minute {minute + 1}": {"n": len(hits), "exact": round(sum(hits) / len(hits), 4)}
+        for minute, hits in sorted(minutes.items())
+    }
+
+
+def measure_nothing(model: str | Path, seed: int, minutes: int = 10) -> Row:
+    """Noise, music and silence, without the input gate: words of the agent."""
+    count = minutes * 60 // _NOISE_CALL_S
+    samples = _NOISE_CALL_S * SAMPLE_RATE_HZ
+    rng = child_rng(seed, "bench_nano nothing")
+    sounds = {
+        "noise": [coloured_noise(rng, samples, float(rng.uniform(-60, -30))) for _ in range(count)],
+        "music": [music(rng, samples) for _ in range(count)],
+        "silence": [np.zeros(samples, np.float32)] * count,
+    }
+    return {
+        name: {
+            "minutes": minutes,
+            "words": sum(
+                len(p.said) for p in play_model(model, recordings, name, NEVER_GATED_DBFS)
+            ),
+        }
+        for name, recordings in sounds.items()
+    }
+
+
+def music(rng: np.random.Generator, samples: int) -> Samples:
+    """Chords of plucked notes in a steady beat: no voice, but pitch and rhythm."""
+    out = np.zeros(samples, np.float64)
+    beat = int(rng.uniform(0.3, 0.6) * SAMPLE_RATE_HZ)
+    for start in range(0, samples - beat, beat):
+        length = min(4 * beat, samples - start)
+        time = np.arange(length) / SAMPLE_RATE_HZ
+        root = rng.choice((0, 3, 5, 7))
+        for interval in (0, 4, 7):
+            hz = 110 * 2 ** ((root + interval + 12 * rng.integers(3)) / 12)
+            tone = sum(np.sin(2 * np.pi * hz * k * time) / k for k in range(1, 7))
+            out[start : start + length] += tone * np.exp(-3 * time)
+    return (out / np.abs(out).max() * 0.3).astype(np.float32)
+
+
+def score_finishes(scenes: Sequence[Rendered], playbacks: Sequence[Playback], kind: str) -> Row:
+    """Whether the agent ends its sentence and says nothing else."""
+    finished = n = 0
+    for scene, playback in zip(scenes, playbacks, strict=True):
+        onset_ms = scene.scene.of_kind(kind)[0].start_ms
+        if is_answering(scene, playback, onset_ms):
+            n += 1
+            finished += playback.said_text() == scene.scene.expected.answers[0]
+    return {
+        "scenes": len(scenes),
+        "n": n,
+        "finished": round(finished / n, 4) if n else None,
+        "finished_95": share_95(finished, n) if n else None,
+    }
+
+
+def scenes_of(scene_class: str, count: int, seed: int) -> list[Rendered]:
+    """Scenes in voices nobody trained on, and every third in a made-up one."""
+    voices = ("kokoro", "piper:joe", None)
+    chosen = [voices[i % 3] for i in range(count)]
+    return [
+        render(
+            make_script(scene_class, seed + i, voice=voice and voice_id(voice, i)), peer_or_speaker
+        )
+        for i, voice in enumerate(tqdm(chosen, f"{scene_class}: speaking", leave=False))
+    ]
+
+
+def play_with_echo(model: str | Path, recordings: Sequence[Samples]) -> list[str]:
+    """Play twice: what the agent said at first comes back at -12 dB, 100 ms late."""
+    first = play_model(model, recordings, "echo, without")
+    delay, gain = 2400, 10 ** (_ECHO_DB / 20)
+    heard = []
+    for recording, playback in zip(recordings, first, strict=True):
+        late = np.pad(playback.agent, (delay, 0))[: len(recording)] * gain
+        heard.append((recording + np.pad(late, (0, len(recording) - len(late)))).astype(np.float32))
+    return [playback.said_text() for playback in play_model(model, heard, "echo")]

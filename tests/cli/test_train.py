@@ -1,0 +1,46 @@
+import pytest
+
+from voiceagent.cli import main
+from voiceagent.cli.train import check_device
+from voiceagent.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--budget", "soon"], "no duration"),
+        (["--budget", "5s"], "at least 60s"),
+        (["--stop-after", "x"], "no duration"),
+        (["--seed", "-1"], "--seed"),
+    ],
+)
+def test_train_with_a_bad_option_says_so_in_one_line(tmp_path, capsys, arguments, message):
+    assert main(["train", "nano", "--out", str(tmp_path / "run"), *arguments]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_train_in_a_folder_of_other_things_is_refused(tmp_path, capsys):
+    (tmp_path / "thesis.txt").touch()
+    assert main(["train", "nano", "--out", str(tmp_path)]) == 2
+    assert "name another --out" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_train_stopped_at_once_says_how_to_go_on(tmp_path, capsys):
+    out = str(tmp_path / "run")
+    assert main(["train", "nano", "--out", out, "--budget", "2m", "--stop-after", "0s"]) == 75
+    printed = capsys.readouterr().out
+    assert "too short to understand anybody" in printed
+    assert "the same command goes on" in printed
+
+
+def test_check_device_without_a_gpu_names_the_way_out(monkeypatch):
+    import torch
+
+    check_device("cpu")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ConfigError, match="--device cpu"):
+        check_device("cuda")

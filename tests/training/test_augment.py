@@ -1,0 +1,67 @@
+import pytest
+import torch
+from voiceagent_codec.mel import LogMel
+
+from voiceagent.training.augment import Augmenter, augment_mel
+
+
+@pytest.fixture(scope="module")
+def augmenter():
+    generator = torch.Generator().manual_seed(0)
+    speech = (8000 * torch.randn(24_000 * 21, generator=generator)).to(torch.int16)
+    return Augmenter(speech, 1)
+
+
+@pytest.fixture
+def pcm(make_speech):
+    return make_speech(1.92, rows=4)
+
+
+@pytest.mark.parametrize("effect", ["far", "telephone", "losses"])
+def test_effects_keep_shape_and_repeat_with_their_generator(augmenter, pcm, effect):
+    one, two = (getattr(augmenter, effect)(pcm, torch.Generator().manual_seed(4)) for _ in range(2))
+    assert one.shape == pcm.shape
+    assert torch.equal(one, two)
+    assert not torch.equal(one, pcm)
+
+
+def test_room_begins_with_the_direct_sound(augmenter, generator):
+    click = torch.zeros(2, 9600)
+    click[:, 1000] = 1.0
+    wet = augmenter.room(click, generator, (0.1, 0.2))
+    assert wet[:, :1000].abs().max() < 1e-5
+    torch.testing.assert_close(wet[:, 1000], torch.ones(2), atol=1e-4, rtol=0)
+    assert wet[:, 1001:].abs().max() > 0.05
+
+
+def test_far_speech_is_duller_and_as_loud(augmenter, pcm, generator):
+    far = augmenter.far(pcm, generator)
+    torch.testing.assert_close(far.abs().amax(1), pcm.abs().amax(1))
+    high = [torch.fft.rfft(x).abs().square()[:, 23_000:].sum() for x in (far, pcm)]
+    assert high[0] < 0.2 * high[1]
+
+
+def test_noise_without_an_amount_is_none_and_with_all_of_it_up_to_the_speech(augmenter, pcm):
+    silent = augmenter.noise(pcm, torch.Generator().manual_seed(1), 0.0)
+    torch.testing.assert_close(silent, pcm)
+    added = torch.cat(
+        [augmenter.noise(pcm, torch.Generator().manual_seed(i), 1.0) - pcm for i in range(20)]
+    )
+    rms = added.square().mean(1).sqrt()
+    assert (rms < 1e-6).float().mean() == pytest.approx(0.25, abs=0.15)
+    assert rms.max() > 0.02
+
+
+def test_losses_are_whole_packets(augmenter, generator):
+    heard = augmenter.losses(torch.ones(8, 46_080), generator).unflatten(1, (-1, 480))
+    assert set(heard.mean(2).unique().tolist()) == {0.0, 1.0}
+
+
+def test_augment_mel_keeps_scale_and_shape(pcm, generator):
+    mel = LogMel()
+    frames = mel(pcm, mel.init_state(4, "cpu"), None)
+    changed = augment_mel(frames, generator)
+    assert changed.shape == frames.shape
+    assert torch.isfinite(changed).all()
+    assert (changed.mean() - frames.mean()).abs() < 1.0
+    assert changed.min() >= torch.log(torch.tensor(1e-4)) * 0.4 + 1.2 - 1e-4

@@ -1,0 +1,23 @@
+import json
+
+import numpy as np
+
+from voiceagent.training import card
+
+
+def test_card_names_run_data_and_figures(workspace):
+    workspace.write_json("run", {"seed": 7, "budget_s": 5400, "workers": 2})
+    workspace.write_json("curves/decoder", [{"seconds": 9.0, "steps": 4, "text": 0.5}])
+    workspace.write_arrays("speech/00000", {"pcm": np.zeros(24_000 * 36, np.int16)})
+    folder = workspace.path / "model"
+    folder.mkdir()
+    for name in ("codec", "decoder"):
+        (folder / f"{name}.safetensors").write_bytes(bytes(2_000_000))
+    card.write(workspace, folder, {"calls": 3, "user_wer": 0.04})
+    text = (folder / "README.md").read_text()
+    for piece in ("seed 7", "90 minutes with 2 processes", "4.0 MB", "- user wer: 0.04", "cannot"):
+        assert piece in text
+    figures = json.loads((folder / "figures.json").read_text())
+    assert figures["hours"]["speech"] == 0.01
+    assert figures["training"]["decoder"]["text"] == 0.5
+    assert "decoder" in (folder / "curves.svg").read_text()

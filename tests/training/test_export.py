@@ -1,0 +1,64 @@
+import dataclasses
+
+import pytest
+import torch
+
+from voiceagent.model.checkpoint import open_model
+from voiceagent.model.decoder import Decoder
+from voiceagent.training import export
+from voiceagent.training.calls import agent_silence
+from voiceagent.training.decoder import decoder_sizes
+from voiceagent.training.vocabulary import tokens
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "is_int8"),
+    [
+        ("layers.0.attention_in.weight", (1, 768, 256), True),
+        ("quantizer.codebooks", (4, 256, 48), False),
+        ("norm.weight", (8192,), False),
+        ("head.weight", (8, 8), False),
+    ],
+)
+def test_large_matrices_are_quantised_and_codebooks_are_not(name, shape, is_int8):
+    assert export.is_quantised(name, torch.zeros(shape)) is is_int8
+
+
+@pytest.fixture
+def trained(workspace, sizes, toy_codec, monkeypatch):
+    """A run whose stages have checkpoints, untrained and small."""
+    for name, parts in (
+        ("semantic", {"encoder": toy_codec.semantic}),
+        ("voice", {"voice": toy_codec.voice, "encoder": toy_codec.agent_encoder}),
+    ):
+        state = {f"{k}.{n}": v for k, m in parts.items() for n, v in m.state_dict().items()}
+        workspace.write_checkpoint(name, {"module": state | {"head.0.bias": torch.zeros(1)}})
+    load = export.load_nano_codec
+    values = {
+        key: list(value) if isinstance(value, tuple) else value
+        for key, value in dataclasses.asdict(sizes).items()
+    }
+    monkeypatch.setattr(export, "load_nano_codec", lambda path, _, **kw: load(path, values, **kw))
+    return workspace
+
+
+def test_exported_codec_is_the_trained_one_up_to_its_rounding(trained, sizes, toy_codec):
+    export.export_codec(trained, sizes)
+    codec = export.load_codec(trained)
+    name = "semantic.project.weight"
+    torch.testing.assert_close(
+        codec.state_dict()[name], toy_codec.state_dict()[name], atol=2e-3, rtol=0
+    )
+    assert export.user_codebooks(codec).shape == (4, 256, 8)
+
+
+def test_exported_folder_opens_as_a_model_and_is_small(trained, sizes):
+    export.export_codec(trained, sizes)
+    codec = export.load_codec(trained)
+    shape = decoder_sizes(codec, tuple(int(code) for code in agent_silence(codec)))
+    trained.write_checkpoint("decoder", {"module": Decoder(shape).state_dict()})
+    folder = open_model(export.export_model(trained))
+    assert folder.vocabulary == tokens()
+    assert folder.load_decoder().config == shape
+    assert folder.load_codec().config == sizes
+    assert 1e6 < export.folder_bytes(folder.path) < export.MOST_BYTES

@@ -1,0 +1,117 @@
+import json
+
+import pytest
+
+from voiceagent.cli import main
+from voiceagent.errors import ConfigError, TrainingError
+from voiceagent.model.checkpoint import open_model
+from voiceagent.serving.engine import Engine
+from voiceagent.serving.playback import play
+from voiceagent.training import pipeline
+from voiceagent.training.budget import SHARES, Budget
+from voiceagent.training.clock import Deadline, deadline_in
+from voiceagent.training.export import MOST_BYTES, folder_bytes
+from voiceagent.training.pipeline import TrainingRun, train_nano
+
+
+def a_run(path, workers=1, deadline=None):
+    budget = Budget(seconds=60, workers=workers)
+    return TrainingRun(path=path, seed=1, budget=budget, deadline=deadline or Deadline())
+
+
+@pytest.fixture
+def stages(monkeypatch):
+    """Stages that only note that they ran; "second" fails to finish at first."""
+    ran = []
+
+    def stage(name, results):
+        def work(run, rank, size):
+            ran.append(name)
+            return results.pop(0) if results else True
+
+        return name, [work]
+
+    listed = [stage("first", []), stage("second", [False]), stage("third", [])]
+    monkeypatch.setattr(pipeline, "_stages", lambda run: listed)
+    return ran
+
+
+def test_train_nano_stops_at_what_is_not_done_and_goes_on_there(tmp_path, stages):
+    assert train_nano(a_run(tmp_path / "run"), lambda line: None) is None
+    assert stages == ["first", "second"]
+    assert train_nano(a_run(tmp_path / "run"), lambda line: None) == tmp_path / "run" / "model"
+    assert stages == ["first", "second", "second", "third"]
+
+
+def test_train_nano_in_another_runs_folder_is_refused(tmp_path, stages):
+    train_nano(a_run(tmp_path / "run"), lambda line: None)
+    with pytest.raises(ConfigError, match="workers"):
+        train_nano(a_run(tmp_path / "run", workers=2), lambda line: None)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_every_share_of_the_budget_is_a_stage_with_its_processes(tmp_path, workers):
+    stages = dict(pipeline._stages(a_run(tmp_path, workers)))
+    works = [work for stage in stages.values() for work in stage]
+    assert set(stages) <= {*SHARES, "codec"}
+    assert pipeline.learn_voice in works
+    assert len(stages["decoder"]) == workers
+    assert max(map(len, stages.values())) == workers
+
+
+def failing(run, rank, size):
+    raise ValueError("no such voice")
+
+
+def counting(run, rank, size):
+    (run.path / f"rank-{rank}-of-{size}").touch()
+    return rank == 0
+
+
+@pytest.mark.slow
+def test_processes_of_a_stage_know_their_rank_and_must_all_be_done(tmp_path):
+    assert not pipeline._run_all(a_run(tmp_path, 2), [counting, counting])
+    assert {path.name for path in tmp_path.iterdir()} == {"rank-0-of-2", "rank-1-of-2"}
+
+
+@pytest.mark.slow
+def test_a_process_that_fails_says_why(tmp_path):
+    with pytest.raises(TrainingError, match="no such voice"):
+        pipeline._run_all(a_run(tmp_path, 2), [failing, failing])
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A run with a budget of two minutes, interrupted once."""
+    path = tmp_path_factory.mktemp("nano") / "run"
+    arguments = ["train", "nano", "--budget", "2m", "--out", str(path)]
+    assert main([*arguments, "--stop-after", "20s"]) == 75
+    assert main(arguments) == 0
+    return path
+
+
+@pytest.mark.slow
+def test_a_run_of_two_minutes_makes_losses_fall(trained):
+    def curve(stage, figure):
+        points = json.loads((trained / "curves" / f"{stage}.json").read_text())
+        return [point[figure] for point in points]
+
+    assert curve("voice", "held_harmonic")[-1] < 0.9 * curve("voice", "held_harmonic")[0]
+    assert curve("decoder", "held_text")[-1] < curve("decoder", "held_text")[0]
+    assert curve("semantic", "phone")[-1] < 3.65  # 3.69 is a guess among forty
+
+
+@pytest.mark.slow
+def test_a_run_of_two_minutes_makes_a_model_that_runs(trained, make_speech):
+    folder = trained / "model"
+    assert open_model(folder).name == "nano"
+    assert folder_bytes(folder) <= MOST_BYTES
+    (playback,) = play(Engine.load(str(folder)), [make_speech(1.6)[0].numpy()])
+    assert len(playback.agent) == 1.6 * 24_000
+    assert {path.name for path in folder.iterdir()} >= {"README.md", "figures.json", "curves.svg"}
+
+
+def test_deadline_that_is_over_makes_no_data(tmp_path):
+    run = a_run(tmp_path / "run", deadline=deadline_in(0.0))
+    assert train_nano(run, lambda line: None) is None
+    assert not list((tmp_path / "run").rglob("*.npz"))

@@ -1,0 +1,68 @@
+import pytest
+import torch
+
+from voiceagent.training import semantic
+from voiceagent.training.semantic import ECHO, FAR, NEAR, NOBODY, SemanticTask
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def task(sizes, generator):
+    packets = 3000
+    phones = torch.randint(1, 40, (packets // 10,), generator=generator).repeat_interleave(10)
+    phones[::7] = 0
+    time = torch.arange(packets * 480) / 24_000
+    # every phone a tone of its own, so that there is something to learn
+    hz = 150.0 + 60.0 * phones.repeat_interleave(480)
+    sound = 8000 * torch.sin(6.28 * hz * time) * (phones.repeat_interleave(480) > 0)
+    speech = {"pcm": sound.to(torch.int16), "phones": phones.to(torch.uint8)}
+    return SemanticTask(sizes, speech, sound.to(torch.int16), 1)
+
+
+def test_late_tracks_ask_for_what_was_said_40_ms_ago():
+    track = torch.arange(8)[None]
+    assert semantic._late(track).tolist() == [[[0, 0, 0, 1], [2, 3, 4, 5]]]
+
+
+def test_loss_falls_on_a_toy_language(task, generator):
+    optimiser = torch.optim.AdamW(task.module.parameters(), 5e-3)
+    losses = []
+    for _ in range(25):
+        loss, parts = task.loss(0.05, generator)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(parts["phone"])
+    assert sum(losses[-5:]) < 0.97 * sum(losses[:5])
+
+
+def test_loss_is_unquantised_at_first_and_quantised_later(task, generator):
+    before = task.codebooks.uses.clone()
+    task.loss(0.05, generator)
+    assert torch.equal(task.codebooks.uses, before)
+    task.loss(0.5, generator)
+    assert not torch.equal(task.codebooks.uses, before)
+
+
+def test_batch_labels_near_far_and_echo_and_phones_only_near(task):
+    found = set()
+    for seed in range(8):
+        _, phones, source = task._batch(torch.Generator().manual_seed(seed), 1.0)
+        found |= set(source.unique().tolist())
+        assert not phones[source != NEAR].any()
+        assert (phones[source == NEAR] > 0).all()
+    assert found == {NOBODY, NEAR, FAR, ECHO}
+
+
+def test_batch_ends_with_the_first_rows_in_other_noise(task, generator):
+    pcm, phones, source = task._batch(generator, 1.0)
+    assert torch.equal(phones[:8], phones[-8:])
+    assert torch.equal(source[:8], source[-8:])
+    assert not torch.equal(pcm[:8], pcm[-8:])
+
+
+def test_evaluate_is_the_share_of_right_phones(task):
+    figures = task.evaluate()
+    assert set(figures) == {"phones_clean", "phones_10dB"}
+    assert all(0 <= value <= 1 for value in figures.values())

@@ -1,0 +1,104 @@
+"""`voiceagent train nano`: make the embedded model from nothing, on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from pathlib import Path
+
+from voiceagent.cli.options import positive_int
+from voiceagent.errors import ConfigError
+
+DESCRIPTION = """\
+Make the embedded model from synthetic speech: no download, no recordings.
+
+Data, semantic encoder, the agent's voice, calls, decoder, int8 weights, a first evaluation and a
+model card, each stage with its share of the budget. Interrupt it at will: the same command goes on
+where it was. The result is a model folder, OUT/model, for `--model`.
+"""
+#: The command's exit code when --stop-after came first.
+UNFINISHED = 75
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Register the subcommand."""
+    parser = commands.add_parser(
+        "train",
+        help="make the embedded model from nothing",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("model", choices=("nano",), help="which model; there is one")
+    parser.add_argument(
+        "--budget",
+        default="90m",
+        metavar="TIME",
+        help="by the clock, such as 90m, 2h or 150s (default: 90m)",
+    )
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("nano-training"),
+        metavar="DIR",
+        help="folder of the run (default: nano-training)",
+    )
+    parser.add_argument(
+        "--workers",
+        type=positive_int,
+        default=min(2, os.cpu_count() or 1),
+        metavar="N",
+        help="processes of one thread each (default: 2, or 1 on one core)",
+    )
+    parser.add_argument("--seed", type=int, default=1, help="of data and weights (default: 1)")
+    parser.add_argument(
+        "--stop-after",
+        metavar="TIME",
+        help=f"save and stop after this time, with exit code {UNFINISHED} if there is more to do",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Train, or go on training."""
+    from voiceagent.training.budget import Budget, parse_duration
+    from voiceagent.training.clock import deadline_in
+    from voiceagent.training.pipeline import TrainingRun, train_nano
+
+    if options.seed < 0:
+        raise ConfigError(f"--seed must not be negative, not {options.seed}")
+    check_device(options.device)
+    budget = Budget(seconds=parse_duration(options.budget), workers=options.workers)
+    stop_after_s = None if options.stop_after is None else parse_duration(options.stop_after)
+    print(f"training run in {options.out}, {budget.seconds / 60:.0f} minutes: {budget.note()}")
+    begin_s = time.monotonic()
+    folder = train_nano(
+        TrainingRun(
+            path=options.out,
+            seed=options.seed,
+            budget=budget,
+            deadline=deadline_in(stop_after_s),
+            device=options.device,
+        ),
+        print,
+    )
+    minutes = (time.monotonic() - begin_s) / 60
+    if folder is None:
+        print(f"stopped after {minutes:.1f} min; the same command goes on from here")
+        return UNFINISHED
+    print(f"done: {folder}\n  voiceagent talk --model {folder}")
+    return 0
+
+
+def check_device(device: str) -> None:
+    """See that the device is there.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    if device == "cuda":
+        import torch
+
+        if not torch.cuda.is_available():
+            raise ConfigError("--device cuda: PyTorch finds no GPU here; use --device cpu")

@@ -1,0 +1,78 @@
+"""How the time of a training run is shared out among its stages.
+
+Shares are of *core* seconds: a stage that two processes work on together takes half as long by the
+clock. Measured on two cores; see README.md in this folder.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from voiceagent.errors import ConfigError
+
+#: Stage -> share of the core seconds, in the order of the pipeline.
+SHARES = {
+    "speech": 0.06,
+    "voice_data": 0.04,
+    "semantic": 0.19,
+    "voice": 0.14,
+    "bank": 0.02,
+    "dialogues": 0.18,
+    "decoder": 0.34,
+    "evaluate": 0.03,
+}
+#: Stages that two processes run side by side, each on a core of its own.
+SIDE_BY_SIDE = ("semantic", "voice")
+LEAST_S = 60
+#: Core seconds below which a model does not yet converse.
+ENOUGH_S = 3600
+_UNITS_S = {"s": 1, "m": 60, "h": 3600}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """The time of a run.
+
+    Attributes:
+        seconds: of the whole run by the clock.
+        workers: processes that compute at once, one thread each.
+    """
+
+    seconds: int
+    workers: int
+
+    def __post_init__(self) -> None:
+        if self.seconds < LEAST_S:
+            raise ConfigError(
+                f"--budget {self.seconds}s: no stage would learn anything; give at least {LEAST_S}s"
+            )
+        if self.workers < 1:
+            raise ConfigError(f"--workers must be at least 1, not {self.workers}")
+
+    def seconds_for(self, stage: str) -> float:
+        """Time of a stage by the clock of each process that works on it."""
+        core_s = self.seconds * self.workers * SHARES[stage]
+        together = 1 if stage in SIDE_BY_SIDE else self.workers
+        return core_s / together
+
+    def note(self) -> str:
+        """Say what there is too little time for, or how it is shared out."""
+        if self.seconds * self.workers < ENOUGH_S:
+            return (
+                "too short to understand anybody; every stage runs, so that one can see that the "
+                f"pieces fit. {ENOUGH_S // 60 // self.workers} minutes make a model that answers"
+            )
+        return ", ".join(f"{stage} {self.seconds_for(stage) / 60:.0f}" for stage in SHARES)
+
+
+def parse_duration(text: str) -> int:
+    """Return the seconds of a duration such as ``90m``, ``1.5h`` or ``120``.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text.strip())
+    if match is None:
+        raise ConfigError(f"{text!r} is no duration; write 90m, 1.5h or 120s")
+    return round(float(match[1]) * _UNITS_S[match[2] or "s"])

@@ -1,0 +1,165 @@
+"""From a composed call to token streams: what the decoder sees and should say, every 80 ms.
+
+An answer starts at a frame, with EPAD one step before its first token and a request, where there is
+one, before its first word. A word of the agent's stands where it begins, one of the user's two
+frames after it has ended. User codes are encoded sound; the agent's come from the bank.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from voiceagent_codec.nano import SETTLING_FRAMES, NanoCodec
+
+from voiceagent.audio.framing import FRAME_MS, FRAME_SAMPLES, Samples
+from voiceagent.scenes.channel import hear, random_conditions
+from voiceagent.scenes.dialogue import DialogueShares, make_dialogue
+from voiceagent.scenes.render import Composed, compose
+from voiceagent.scenes.script import Line, Script
+from voiceagent.scenes.seeds import child_rng, draw_seed
+from voiceagent.scenes.speakers import AGENT_VOICE, Speaker, speaker
+from voiceagent.scenes.utterance import Word
+from voiceagent.training.bank import BankSpeaker
+from voiceagent.training.vocabulary import EPAD, PAD, token_id
+from voiceagent.training.workspace import Arrays
+
+CALL_FRAMES = 375
+CALLS_PER_SHARD, NOISES_PER_CALL = 12, 2
+_USER_WORD_LAG = 2
+# a word that has begun less than this before its answer is cut is not said
+_LEAST_WORD_MS = 100
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Streams:
+    """One call: text and user_text i16 [T], agent u8 [T, 8]."""
+
+    text: NDArray[np.int16]
+    user_text: NDArray[np.int16]
+    agent: NDArray[np.uint8]
+
+
+class CallMaker:
+    """Makes shards of calls; one per process."""
+
+    def __init__(self, codec: NanoCodec, bank: BankSpeaker, seed: int) -> None:
+        self.codec, self.bank, self.seed = codec, bank, seed
+        self.silence = agent_silence(codec)
+
+    def shard(self, number: int) -> Arrays:
+        """Make one shard: ``text`` and ``user_text`` i16 [N, T], ``user`` and ``agent`` u8."""
+        rows: list[Streams] = []
+        heard: list[Samples] = []
+        for index in range(CALLS_PER_SHARD):
+            call_seed = draw_seed(child_rng(self.seed, "call", str(number), str(index)))
+            script = make_dialogue(call_seed)
+            composed = compose(script, self._speaker_of)
+            streams = self.streams(script, composed)
+            for take in range(NOISES_PER_CALL):
+                rows.append(streams)
+                heard.append(self._heard(composed, call_seed, take))
+        pcm = torch.from_numpy(np.stack(heard))
+        codes = torch.cat([self.codec.encode_user(part) for part in torch.split(pcm, 6)])
+        return {
+            "text": np.stack([row.text for row in rows]),
+            "user_text": np.stack([row.user_text for row in rows]),
+            "agent": np.stack([row.agent for row in rows]),
+            "user": codes.to(torch.uint8).numpy(),
+        }
+
+    def streams(self, script: Script, composed: Composed) -> Streams:
+        """Token streams of a call, cut or filled to `CALL_FRAMES`."""
+        text = np.full(CALL_FRAMES, PAD, np.int16)
+        user_text = np.full(CALL_FRAMES, PAD, np.int16)
+        agent = np.tile(self.silence, (CALL_FRAMES, 1))
+        for line, utterance, span in zip(
+            script.lines, composed.spoken, composed.spans, strict=True
+        ):
+            if line.channel == "agent":
+                end_ms = span[1] - span[0] - _LEAST_WORD_MS
+                words = [word for word in utterance.words if word.start_ms < end_ms]
+                start = place_answer(text, span[0] // FRAME_MS, words, line.request)
+                self._place_codes(agent, line, start, span)
+            elif line.addressed or line.kind == "backchannel":
+                place_user_words(user_text, span[0], utterance.words)
+        return Streams(text, user_text, agent)
+
+    def _place_codes(
+        self, agent: NDArray[np.uint8], line: Line, start: int, span: tuple[int, int]
+    ) -> None:
+        rendering = self.bank.rendering(line.text, line.take)
+        first = 0
+        if line.part is not None:
+            first = rendering.utterance.words[line.part[0]].start_ms // FRAME_MS
+        # where the rendering is heard to its end, its frame of silence belongs to it
+        frames = -(-(span[1] - span[0]) // FRAME_MS) + 1
+        codes = rendering.codes[first : first + frames]
+        is_cut = first + frames < len(rendering.codes)
+        codes = codes[:-1] if is_cut else codes
+        into = agent[start : start + len(codes)]
+        into[:] = codes[: len(into)]
+
+    def _heard(self, composed: Composed, call_seed: int, take: int) -> Samples:
+        rng = child_rng(call_seed, "conditions", str(take))
+        samples = CALL_FRAMES * FRAME_SAMPLES
+        user, agent = (
+            np.pad(pcm[:samples], (0, max(0, samples - len(pcm))))
+            for pcm in (composed.user, composed.agent)
+        )
+        return hear(user, agent, random_conditions(rng), draw_seed(rng), self._speaker_of)
+
+    def _speaker_of(self, speaker_id: str) -> Speaker:
+        return self.bank if speaker_id == AGENT_VOICE else speaker(speaker_id)
+
+
+def place_answer(
+    text: NDArray[np.int16], start: int, words: list[Word], request: str | None
+) -> int:
+    """Write an answer into a text stream.
+
+    Args:
+        text: i16 [T], in place.
+        start: frame in which the answer begins.
+        words: with their starts from there on.
+        request: token before the first word, or None.
+
+    Returns:
+        The frame in which its sound begins: one later with a request.
+    """
+    _put(text, start - 1, EPAD)
+    if request is not None:
+        _put(text, start, token_id(request))
+        start += 1
+    frame = start - 1
+    for word in words:
+        frame = max(start + word.start_ms // FRAME_MS, frame + 1)
+        _put(text, frame, token_id(word.text))
+    return start
+
+
+def place_user_words(user_text: NDArray[np.int16], start_ms: int, words: tuple[Word, ...]) -> None:
+    """Write what the user says into a stream, each word once it can have been understood."""
+    for word in words:
+        frame = (start_ms + word.end_ms) // FRAME_MS + _USER_WORD_LAG
+        while frame < len(user_text) and user_text[frame] != PAD:
+            frame += 1
+        _put(user_text, frame, token_id(word.text))
+
+
+def agent_silence(codec: NanoCodec) -> NDArray[np.uint8]:
+    """Return the agent codes of a settled silence, u8 [8]."""
+    pcm = torch.zeros(1, SETTLING_FRAMES * FRAME_SAMPLES)
+    return np.asarray(codec.encode_agent(pcm)[0, -1].to(torch.uint8).numpy())
+
+
+def held_out_shares() -> DialogueShares:
+    """Return the shares of calls to be judged: nobody holds an answer back."""
+    return DialogueShares(held=0.0)
+
+
+def _put(stream: NDArray[np.int16], frame: int, token: int) -> None:
+    if 0 <= frame < len(stream):
+        stream[frame] = token

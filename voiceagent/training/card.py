@@ -1,0 +1,98 @@
+"""What is written beside a trained model: its card, its figures and its curves."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from voiceagent_codec.files import whole_file
+
+from voiceagent import __version__
+from voiceagent.scenes.domain import agent_sentences, in_domain_turns, vocabulary
+from voiceagent.training.curves import draw
+from voiceagent.training.export import folder_bytes
+from voiceagent.training.workspace import Workspace
+
+_STAGES = ("semantic", "voice", "decoder")
+
+_CARD = """\
+# Model card: nano
+
+A closed-domain demonstration of a full-duplex voice agent: it hears and speaks at the same time, in
+steps of 80 ms, on one CPU thread. Made from nothing by `voiceagent train nano`, voiceagent
+{version}, seed {seed}, {minutes:.0f} minutes with {workers} processes. It is no assistant: it
+answers {questions} questions, and refuses everything else.
+
+## Data
+
+Synthetic speech only, made while training: espeak-ng, flite (without its voice kal), and the voice
+hibari, stretched into other people; the agent speaks as hibari itself. {speech_h:.1f} h of
+sentences with phones, {voice_h:.1f} h of the agent's voice, {calls_h:.1f} h of calls. No recording
+of a person.
+
+## Sizes
+
+{megabytes:.1f} MB of weights (int8 matrices): semantic encoder and voice {codec_mb:.1f} MB, decoder
+{decoder_mb:.1f} MB; {words} words, {sentences} sentences of its own.
+
+## Figures of this run
+
+{figures}
+
+## What it cannot do
+
+Anything outside the domain; other languages; names that are not in its list; sums above twenty. Day
+and time come from the server, not from the weights. Nothing here was measured with people.
+"""
+
+
+def write(workspace: Workspace, folder: Path, figures: dict[str, Any]) -> None:
+    """Write card and figures into the model's folder, and the curves beside it.
+
+    Args:
+        workspace: of the run.
+        folder: of the model.
+        figures: of `evaluate`.
+    """
+    run = workspace.read_json("run")
+    curves = {name: workspace.read_json(f"curves/{name}", []) for name in _STAGES}
+    hours = {name: _hours(workspace, name) for name in ("speech", "voice_data", "dialogues")}
+    last = {name: curve[-1] for name, curve in curves.items() if curve}
+    everything = {"run": run, "hours": hours, "training": last, "held_out_calls": figures}
+    text = _CARD.format(
+        version=__version__,
+        seed=run["seed"],
+        minutes=run["budget_s"] / 60,
+        workers=run["workers"],
+        questions=len(in_domain_turns()),
+        speech_h=hours["speech"],
+        voice_h=hours["voice_data"],
+        calls_h=hours["dialogues"],
+        megabytes=folder_bytes(folder) / 1e6,
+        codec_mb=(folder / "codec.safetensors").stat().st_size / 1e6,
+        decoder_mb=(folder / "decoder.safetensors").stat().st_size / 1e6,
+        words=len(vocabulary()),
+        sentences=len(agent_sentences()),
+        figures=_listed(figures),
+    )
+    for name, content in (
+        ("README.md", text),
+        ("figures.json", json.dumps(everything, indent=1) + "\n"),
+        ("curves.svg", draw(curves)),
+    ):
+        with whole_file(folder / name) as partial:
+            partial.write_text(content, encoding="utf-8")
+
+
+def _listed(figures: dict[str, Any]) -> str:
+    return "\n".join(f"- {name.replace('_', ' ')}: {value}" for name, value in figures.items())
+
+
+def _hours(workspace: Workspace, folder: str) -> float:
+    """Length of what a stage made: sound by its samples, calls by their frames."""
+    total_s = 0.0
+    for name in workspace.shards(folder):
+        arrays = workspace.read_arrays(name)
+        total_s += arrays["text"].size * 0.08 if "text" in arrays else len(arrays["pcm"]) / 24_000
+    return round(total_s / 3600, 3)

@@ -1,0 +1,215 @@
+"""The stage that teaches the decoder to converse: user codes in, text and agent codes out.
+
+Teacher forcing over whole calls of half a minute, each position seeing the 250 steps before it as
+in `Decoder.step`. Half of the calls begin without the tokens of a call's first step, as if they
+were its middle, so that the model cannot know how old a call is. The agent never hears its own
+codes. Depth is trained where the agent speaks and at a few silent steps.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from voiceagent_codec.base import CodeSpace
+from voiceagent_codec.nano import NanoCodec
+
+from voiceagent.model.config import DecoderConfig, DepthConfig, TransformerConfig
+from voiceagent.model.decoder import Decoder
+from voiceagent.training.vocabulary import EPAD, PAD, tokens
+
+CONTEXT_STEPS = 250
+_PAD_WEIGHT, _CODE_WEIGHT = 0.25, 0.6
+_TEXT_WEIGHT, _USER_TEXT_WEIGHT = 2.0, 1.5
+# the first code carries what is said, the others how
+_FIRST_CODE_WEIGHT = 3.0
+_SILENT_SHARE, _MOST_DEPTH_STEPS = 0.05, 400
+# at training a share of the user's codes, another in every call, is replaced by any code
+_MOST_WRONG_CODES, _FORGOTTEN_WORDS = 0.16, 0.06
+_EMBEDDING_SCALE = 0.12
+_HELD_OUT_ROWS = 24
+
+Calls = dict[str, Tensor]
+
+
+def decoder_sizes(codec: NanoCodec, agent_silence: tuple[int, ...]) -> DecoderConfig:
+    """Sizes of the embedded decoder for a codec and its silences."""
+    spec = codec.spec
+    return DecoderConfig(
+        text_cardinality=len(tokens()),
+        pad_id=PAD,
+        epad_id=EPAD,
+        initial_text=len(tokens()),
+        user_text=True,
+        agent=CodeSpace(spec.agent.codebooks, spec.agent.cardinality),
+        user=CodeSpace(spec.user.codebooks, spec.user.cardinality),
+        agent_delays=(0,) * spec.agent.codebooks,
+        user_delays=(1,) * spec.user.codebooks,
+        initial_agent_codes=agent_silence,
+        initial_user_codes=tuple(codec.user_silence.tolist()),
+        feed_agent_codes=False,
+        context=CONTEXT_STEPS,
+        head_bias=True,
+        temporal=TransformerConfig(width=256, layers=6, heads=4, hidden=672, norm_eps=1e-6),
+        depth=DepthConfig(
+            transformer=TransformerConfig(
+                width=128, layers=2, heads=4, hidden=320, norm_eps=1e-6, rope_base=None
+            ),
+            weights_per_step=False,
+            input_bias=True,
+            output_norm=True,
+        ),
+    )
+
+
+class DecoderTask:
+    """See the module's docstring; a `loop.Task`."""
+
+    name = "decoder"
+    learning_rate = 1.5e-3
+    betas = (0.9, 0.95)
+    weight_decay = 0.05
+
+    def __init__(
+        self,
+        config: DecoderConfig,
+        user_codebooks: Tensor,
+        calls: Calls,
+        rows: int,
+        seed: int,
+        device: str = "cpu",
+    ) -> None:
+        """Begin.
+
+        Args:
+            config: sizes, of `decoder_sizes`.
+            user_codebooks: f32 [K, V, D]: near codes begin with near embeddings.
+            calls: streams of `calls`, all shards in a row; the last ones are held out.
+            rows: calls in a batch.
+            seed: of the weights.
+            device: of the network.
+        """
+        torch.manual_seed(seed)
+        self.device = torch.device(device)
+        self.config = config
+        self.module = Decoder(config).requires_grad_(True)
+        _begin_embeddings(self.module, user_codebooks)
+        self.module.to(device)
+        held_out = min(_HELD_OUT_ROWS, len(calls["text"]) // 4)
+        self.calls = {name: stream[:-held_out] for name, stream in calls.items()}
+        self.held_out = {name: stream[-held_out:] for name, stream in calls.items()}
+        self.rows = rows
+        weights = torch.ones(config.text_cardinality)
+        weights[PAD] = _PAD_WEIGHT
+        self.text_weights = weights.to(device)
+
+    def loss(self, progress: float, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+        """See `loop.Task`."""
+        chosen = torch.randint(len(self.calls["text"]), (self.rows,), generator=generator)
+        batch = {name: stream[chosen].long() for name, stream in self.calls.items()}
+        fed = _spoil(self._fed(batch, generator), self.config, generator)
+        at = self._depth_steps(batch["agent"], generator)
+        fed, at, batch = self._moved(fed, at, batch)
+        with torch.autocast(self.device.type, torch.bfloat16):
+            text, user_text, codes = self._losses(fed, batch, at)
+        code_weights = torch.ones_like(codes)
+        code_weights[0] = _FIRST_CODE_WEIGHT
+        code = (codes * code_weights).sum() / code_weights.sum()
+        loss = _TEXT_WEIGHT * text + _USER_TEXT_WEIGHT * user_text + _CODE_WEIGHT * code
+        parts = {"text": text, "user_text": user_text, "code": codes.mean()}
+        return loss, {name: part.item() for name, part in parts.items()}
+
+    def evaluate(self) -> dict[str, float]:
+        """Losses of held-out calls, and of their words and codes the share that is right."""
+        batch = {name: stream.long() for name, stream in self.held_out.items()}
+        fed = self._fed(batch, None)
+        at = (batch["agent"] != self._silence()).any(-1)
+        fed, at, batch = self._moved(fed, at, batch)
+        with torch.autocast(self.device.type, torch.bfloat16):
+            text, user_text, codes = self.module(
+                fed, batch["text"], batch["agent"].transpose(1, 2), at
+            )
+        said, heard = batch["text"], batch["user_text"]
+        right_code = (codes.argmax(-1) == batch["agent"][at]).float().mean(0)
+        return {
+            "held_text": self._cross_entropy(text, said).item(),
+            "held_user_text": self._cross_entropy(user_text, heard).item(),
+            "agent_words": _share_right(text, said, said > EPAD),
+            "starts": _share_right(text, said, said == EPAD),
+            "user_words": _share_right(user_text, heard, heard > EPAD),
+            "first_codes": right_code[0].item(),
+            "codes": right_code.mean().item(),
+        }
+
+    def _moved(self, fed: Tensor, at: Tensor, batch: Calls) -> tuple[Tensor, Tensor, Calls]:
+        moved = {name: stream.to(self.device) for name, stream in batch.items()}
+        return fed.to(self.device), at.to(self.device), moved
+
+    def _losses(self, fed: Tensor, batch: Calls, at: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        text, user_text, codes = self.module(fed, batch["text"], batch["agent"].transpose(1, 2), at)
+        wanted = batch["agent"][at]
+        code = F.cross_entropy(codes.float().flatten(0, 1), wanted.flatten(), reduction="none")
+        return (
+            self._cross_entropy(text, batch["text"]),
+            self._cross_entropy(user_text, batch["user_text"]),
+            code.view(wanted.shape).mean(0),
+        )
+
+    def _cross_entropy(self, logits: Tensor, wanted: Tensor) -> Tensor:
+        return F.cross_entropy(logits.float().flatten(0, 1), wanted.flatten(), self.text_weights)
+
+    def _fed(self, batch: Calls, generator: torch.Generator | None) -> Tensor:
+        """What every stream is fed at each step, as `Decoder.step` does it: i64 [B, S, T]."""
+        config, rows, steps = self.config, *batch["text"].shape
+        initial = torch.tensor(config.initial_tokens)[None, :, None].expand(rows, -1, steps).clone()
+        for stream, name in enumerate(("text", "user_text")):
+            initial[:, stream, 1:] = batch[name][:, :-1]
+            if generator is not None:
+                is_middle = torch.rand(rows, generator=generator) < 0.5
+                initial[is_middle, stream, 0] = PAD
+        first = config.text_streams + config.agent.codebooks
+        delay = config.user_delays[0]
+        # a stream is fed its initial token up to and including the step of its delay
+        initial[:, first:, delay + 1 :] = batch["user"].transpose(1, 2)[:, :, 1 : steps - delay]
+        return initial
+
+    def _depth_steps(self, agent: Tensor, generator: torch.Generator) -> Tensor:
+        """Steps at which the agent speaks, and some others, at most so many: bool [B, T]."""
+        speaks = (agent != self._silence()).any(-1)
+        at = speaks | (torch.rand(speaks.shape, generator=generator) < _SILENT_SHARE)
+        share = _MOST_DEPTH_STEPS / max(int(at.sum()), 1)
+        return at & (torch.rand(at.shape, generator=generator) < share)
+
+    def _silence(self) -> Tensor:
+        return torch.tensor(self.config.initial_agent_codes)
+
+
+def _begin_embeddings(decoder: Decoder, user_codebooks: Tensor) -> None:
+    """Small tables; those of user codes a random projection of the codebooks."""
+    with torch.no_grad():
+        for table in (decoder.text_embedding, decoder.user_text_embedding, decoder.agent_embedding):
+            if table is not None:
+                table.weight.normal_(std=0.05)
+        centroids = user_codebooks / user_codebooks[0].std()
+        width = decoder.config.temporal.width
+        projection = torch.randn(centroids.shape[-1], width) * centroids.shape[-1] ** -0.5
+        rows = decoder.user_embedding.weight.view(len(centroids), decoder.config.user_rows, width)
+        rows[:, : centroids.shape[1]] = centroids @ projection * _EMBEDDING_SCALE
+
+
+def _spoil(fed: Tensor, config: DecoderConfig, generator: torch.Generator) -> Tensor:
+    """Some user codes are wrong, and some of the user's words were not understood."""
+    rows, _, steps = fed.shape
+    first = config.text_streams + config.agent.codebooks
+    share = torch.rand(rows, 1, 1, generator=generator) * _MOST_WRONG_CODES
+    codes = fed[:, first:]
+    wrong = torch.rand(codes.shape, generator=generator) < share
+    other = torch.randint(config.user.cardinality, codes.shape, generator=generator)
+    fed[:, first:] = torch.where(wrong, other, codes)
+    forgotten = torch.rand(rows, steps, generator=generator) < _FORGOTTEN_WORDS
+    fed[:, 1] = torch.where(forgotten, PAD, fed[:, 1])
+    return fed
+
+
+def _share_right(logits: Tensor, wanted: Tensor, at: Tensor) -> float:
+    return (logits.argmax(-1) == wanted)[at].float().mean().item() if bool(at.any()) else 0.0

@@ -1,0 +1,112 @@
+"""From checkpoints to a model folder: int8 matrices, everything else in half precision.
+
+The codec is written first, and what comes after is made with the codec as it is *read back*: the
+decoder learns the codes that the shipped weights give.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from voiceagent_codec.files import whole_file
+from voiceagent_codec.nano import NanoCodec, NanoCodecConfig, load_nano_codec
+from voiceagent_codec.weights import save_checkpoint
+
+from voiceagent.model.checkpoint import FORMAT_VERSION
+from voiceagent.model.decoder import Decoder
+from voiceagent.training.calls import agent_silence
+from voiceagent.training.decoder import decoder_sizes
+from voiceagent.training.vocabulary import tokens
+from voiceagent.training.workspace import Workspace
+
+NAME = "nano"
+FOLDER = "model"
+#: What a model folder may weigh.
+MOST_BYTES = 20_000_000
+_LEAST_NUMBERS = 4096
+
+
+def is_quantised(name: str, value: Tensor) -> bool:
+    """Whether a tensor is stored as int8: the large matrices, but no codebook."""
+    return value.dim() >= 2 and value.numel() >= _LEAST_NUMBERS and "codebooks" not in name
+
+
+def export_codec(workspace: Workspace, config: NanoCodecConfig) -> None:
+    """Write ``codec.safetensors`` from the checkpoints of `semantic` and `voice`."""
+    codec = NanoCodec(config, with_agent_encoder=True)
+    semantic, voice = (_checkpoint(workspace, name) for name in ("semantic", "voice"))
+    parts = {"encoder": "semantic", "voice": "voice"}
+    state = _renamed(semantic, {"encoder": parts["encoder"]})
+    state |= _renamed(voice, {"voice": "voice", "encoder": "agent_encoder"})
+    codec.load_state_dict(state)
+    path = workspace.file(f"{FOLDER}/codec.safetensors")
+    save_checkpoint(path, codec.state_dict(), "nano-codec", quantize=is_quantised)
+
+
+def load_codec(workspace: Workspace) -> NanoCodec:
+    """Read what `export_codec` wrote, with the agent's encoder."""
+    path = workspace.path / FOLDER / "codec.safetensors"
+    return load_nano_codec(path, {}, with_agent_encoder=True)
+
+
+def export_model(workspace: Workspace) -> Path:
+    """Write the decoder and ``config.json`` beside the codec; return the folder."""
+    codec = load_codec(workspace)
+    sizes = decoder_sizes(codec, _as_tuple(agent_silence(codec)))
+    decoder = Decoder(sizes)
+    decoder.load_state_dict(_checkpoint(workspace, "decoder"))
+    folder = workspace.path / FOLDER
+    save_checkpoint(
+        folder / "decoder.safetensors", decoder.state_dict(), "decoder", quantize=is_quantised
+    )
+    files = ("codec.safetensors", "decoder.safetensors")
+    document = {
+        "format_version": FORMAT_VERSION,
+        "name": NAME,
+        "codec": dataclasses.asdict(codec.config),
+        "decoder": dataclasses.asdict(sizes),
+        "vocabulary": tokens(),
+        "sha256": {
+            name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in files
+        },
+    }
+    with whole_file(folder / "config.json") as partial:
+        partial.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    return folder
+
+
+def folder_bytes(folder: Path) -> int:
+    """What the weights of a model folder weigh."""
+    return sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+
+
+def _checkpoint(workspace: Workspace, name: str) -> dict[str, Tensor]:
+    checkpoint = workspace.read_checkpoint(name)
+    assert checkpoint is not None, f"stage {name} has not run"
+    return dict(checkpoint["module"])
+
+
+def _renamed(state: dict[str, Tensor], prefixes: dict[str, str]) -> dict[str, Tensor]:
+    """The tensors below some modules, under other names."""
+    return {
+        f"{prefixes[head]}.{rest}": value
+        for name, value in state.items()
+        for head, _, rest in [name.partition(".")]
+        if head in prefixes
+    }
+
+
+def _as_tuple(codes: NDArray[np.uint8]) -> tuple[int, ...]:
+    return tuple(int(code) for code in codes)
+
+
+def user_codebooks(codec: NanoCodec) -> Tensor:
+    """Centroids of what the user says, f32 [K, V, D]."""
+    return codec.semantic.quantizer.codebooks.detach().to(torch.float32)

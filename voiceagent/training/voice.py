@@ -1,0 +1,209 @@
+"""The stage that teaches the codec the agent's voice: sound -> 8 codes -> the source filter.
+
+Mostly regression: the decoder's tracks must be those that `voice_targets` measured. No waveform
+loss at first and no adversary: that is why minutes suffice. In the last part of the stage rendered
+sound is compared with the original in the STFT domain as well, which corrects levels where bands
+and filter disagree. The first code must tell phones, as the user's codes do.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+import torchaudio
+from torch import Tensor, nn
+from voiceagent_codec.nano import FRAME_SAMPLES, NanoCodec, NanoCodecConfig
+from voiceagent_codec.source_filter import HARMONIC_BANDS, NOISE_BANDS
+
+from voiceagent.audio.framing import PACKET_SAMPLES
+from voiceagent.scenes.phones import PHONES
+from voiceagent.training.codebooks import CodebookTrainer
+
+_ROWS, _FRAMES = 16, 16
+_HOPS_PER_FRAME, _PACKETS_PER_FRAME = 8, FRAME_SAMPLES // PACKET_SAMPLES
+# what `SourceFilter.forward` makes of its input
+_HARMONIC_OFFSET, _NOISE_OFFSET, _PITCH_SCALE, _PITCH_OFFSET = -5.0, -8.0, 0.3, 5.3
+# levels below these are silent: their errors must not count
+_HARMONIC_FLOOR, _NOISE_FLOOR = 4e-4, 2e-4
+_SILENT_HARMONIC, _SILENT_NOISE = -16.0, -14.0
+_LOWEST_HZ = 60.0
+_LEVELS_DRAWN = (1, 2, 4, 4, 8, 8, 8, 8, 8, 8)
+_SPECTRAL_FROM = 0.75
+_SPECTRAL_ROWS = 6
+# output of the filter runs behind its codes
+_DELAY_SAMPLES = 720
+_HELD_OUT_ROWS = 24
+
+Batch = dict[str, Tensor]
+
+
+class VoiceTask:
+    """See the module's docstring; a `loop.Task`."""
+
+    name = "voice"
+    learning_rate = 1.5e-3
+    betas = (0.8, 0.98)
+    weight_decay = 0.01
+
+    def __init__(
+        self, config: NanoCodecConfig, data: Batch, seed: int, device: str = "cpu"
+    ) -> None:
+        """Begin.
+
+        Args:
+            config: sizes of the codec.
+            data: fields of `voice_data`, all shards in a row.
+            seed: of the weights.
+            device: of the network.
+        """
+        torch.manual_seed(seed)
+        codec = NanoCodec(config, with_agent_encoder=True)
+        voice, encoder = codec.voice, codec.agent_encoder
+        assert encoder is not None, "made with its agent encoder"
+        self.voice, self.encoder = voice.requires_grad_(True), encoder.requires_grad_(True)
+        self.meaning = CodebookTrainer(voice.quantizer.semantic)
+        self.sound = CodebookTrainer(voice.quantizer.acoustic)
+        self.head = nn.Sequential(
+            nn.Linear(config.code_width, 192),
+            nn.GELU(),
+            nn.Linear(192, _PACKETS_PER_FRAME * len(PHONES)),
+        )
+        self.module = nn.ModuleDict(
+            {
+                "voice": self.voice,
+                "encoder": self.encoder,
+                "meaning": self.meaning,
+                "sound": self.sound,
+                "head": self.head,
+            }
+        )
+        self.module.to(device)
+        self.device = torch.device(device)
+        self.data = data
+        self.held_out = min(_HELD_OUT_ROWS * _FRAMES, len(data["phones"]) // 16) * 4
+        self.spectrograms = [
+            torchaudio.transforms.Spectrogram(n, hop_length=n // 4, power=1.0).to(device)
+            for n in (2048, 1024, 512)
+        ]
+
+    def loss(self, progress: float, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+        """See `loop.Task`."""
+        end = len(self.data["phones"]) - self.held_out - _FRAMES * _PACKETS_PER_FRAME
+        starts = torch.randint(end // 2, (_ROWS,), generator=generator) * 2
+        batch = self._batch(starts.tolist())
+        if float(torch.rand((), generator=generator)) < 0.15:
+            _silence_heads(batch, int(torch.randint(1, _FRAMES - 1, (), generator=generator)))
+        level = int(torch.randint(len(_LEVELS_DRAWN), (), generator=generator))
+        loss, parts, tracks = self._losses(batch, _LEVELS_DRAWN[level])
+        if progress > _SPECTRAL_FROM:
+            spectral = self._spectral(tracks[:_SPECTRAL_ROWS], batch["pcm"][:_SPECTRAL_ROWS])
+            parts["spectral"] = spectral.item()
+            loss = loss + 0.5 * spectral
+        return loss, parts
+
+    def evaluate(self) -> dict[str, float]:
+        """The losses of held-out sound, with all codes."""
+        first = len(self.data["phones"]) - self.held_out
+        rows = self.held_out // (_FRAMES * _PACKETS_PER_FRAME)
+        starts = [first + i * _FRAMES * _PACKETS_PER_FRAME for i in range(rows)]
+        _, parts, tracks = self._losses(self._batch(starts), None)
+        spectral = self._spectral(tracks, self._batch(starts)["pcm"])
+        return {f"held_{name}": value for name, value in parts.items()} | {
+            "held_spectral": spectral.item()
+        }
+
+    def _losses(self, batch: Batch, levels: int | None) -> tuple[Tensor, dict[str, float], Tensor]:
+        pcm = batch["pcm"]
+        with torch.autocast(self.device.type, torch.bfloat16):
+            state = self.encoder.init_state(len(pcm), self.device)
+            latents = self.encoder(pcm, state, None).float()
+        quantizer = self.voice.quantizer
+        meaning, commitment, _ = self.meaning(quantizer.semantic_in(latents))
+        out = quantizer.semantic_out(meaning)
+        if levels is None or levels > 1:
+            rest = None if levels is None else levels - 1
+            sound, more, _ = self.sound(quantizer.acoustic_in(latents), rest)
+            out, commitment = out + quantizer.acoustic_out(sound), commitment + more
+        with torch.autocast(self.device.type, torch.bfloat16):
+            past = self.voice.stack.init_state(len(out), self.device)
+            hidden = self.voice.stack(out, past, None)
+        tracks: Tensor = self.voice.head(F.elu(hidden.float()))
+        parts = track_losses(tracks, batch)
+        phones = self.head(meaning).unflatten(-1, (_PACKETS_PER_FRAME, -1))
+        parts["phone"] = F.cross_entropy(phones.flatten(0, 2), batch["phones"].flatten())
+        weights = {"harmonic": 1.0, "slope": 0.6, "noise": 1.0, "pitch": 4.0, "voicing": 1.0}
+        loss = torch.stack([parts[name] * weight for name, weight in weights.items()]).sum()
+        loss = loss + 0.05 * commitment + 0.2 * parts["phone"]
+        return loss, {name: part.item() for name, part in parts.items()}, tracks
+
+    def _spectral(self, tracks: Tensor, pcm: Tensor) -> Tensor:
+        """How far rendered sound is from the original, in log magnitude at three resolutions."""
+        source = self.voice.source
+        rendered = source(tracks, source.init_state(len(tracks), self.device), None)
+        said, meant = rendered[:, _DELAY_SAMPLES:], pcm[:, :-_DELAY_SAMPLES]
+        errors = []
+        for spectrogram in self.spectrograms:
+            a, b = spectrogram(said), spectrogram(meant)
+            errors.append((torch.log(a + 1e-2) - torch.log(b + 1e-2)).abs().mean())
+        return torch.stack(errors).mean()
+
+    def _batch(self, starts: list[int]) -> Batch:
+        """Clips that begin at these 20 ms packets."""
+
+        def cut(name: str, per_packet: int) -> Tensor:
+            length = _FRAMES * _PACKETS_PER_FRAME * per_packet
+            rows = [self.data[name][s * per_packet : s * per_packet + length] for s in starts]
+            return torch.stack(rows).float().to(self.device)
+
+        return {
+            "pcm": cut("pcm", PACKET_SAMPLES) / 32768,
+            "harmonic": cut("harmonic", 2),
+            "noise": cut("noise", 2),
+            "pitch_hz": cut("pitch_hz", 2),
+            "phones": cut("phones", 1).long().view(len(starts), -1, _PACKETS_PER_FRAME),
+        }
+
+
+def track_losses(tracks: Tensor, batch: Batch) -> dict[str, Tensor]:
+    """Errors of the source filter's tracks, each a mean.
+
+    Args:
+        tracks: [B, T, 106], input of `SourceFilter`.
+        batch: ``harmonic`` and ``noise`` log levels, and ``pitch_hz``.
+    """
+    bands = HARMONIC_BANDS + NOISE_BANDS
+    harmonic = _floored(tracks[..., :HARMONIC_BANDS] + _HARMONIC_OFFSET, _HARMONIC_FLOOR)
+    noise = _floored(tracks[..., HARMONIC_BANDS:bands] + _NOISE_OFFSET, _NOISE_FLOOR)
+    wanted = _floored(batch["harmonic"], _HARMONIC_FLOOR)
+    wanted_noise = _floored(batch["noise"], _NOISE_FLOOR)
+    pitch_hz = batch["pitch_hz"]
+    voiced = (pitch_hz > 0).float()
+    both = (voiced[:, 1:] * voiced[:, :-1])[..., None]
+    # the first frames lack what came before them
+    weight = torch.ones(tracks.shape[1], device=tracks.device)
+    weight[:4] = 0.2
+    log_pitch = tracks[..., bands] * _PITCH_SCALE + _PITCH_OFFSET
+    wrong_pitch = (log_pitch - torch.log(pitch_hz.clamp(min=_LOWEST_HZ))).abs()
+    count = voiced.sum() + 1
+    return {
+        "harmonic": ((harmonic - wanted).abs().mean(-1) * voiced * weight).sum() / count,
+        "slope": ((harmonic.diff(dim=1) - wanted.diff(dim=1)).abs() * both).mean(),
+        "noise": ((noise - wanted_noise).abs().mean(-1) * weight).mean(),
+        "pitch": (wrong_pitch * voiced).sum() / count,
+        "voicing": F.binary_cross_entropy_with_logits(tracks[..., bands + 1], voiced),
+    }
+
+
+def _floored(levels: Tensor, floor: float) -> Tensor:
+    return torch.log(levels.clamp(min=-16).exp() + floor)
+
+
+def _silence_heads(batch: Batch, frames: int) -> None:
+    """A quarter of the rows begin with silence, so that silence gets codes of its own."""
+    rows = slice(0, _ROWS // 4)
+    batch["pcm"][rows, : frames * FRAME_SAMPLES] = 0
+    batch["phones"][rows, :frames] = 0
+    hops = frames * _HOPS_PER_FRAME
+    batch["harmonic"][rows, :hops] = _SILENT_HARMONIC
+    batch["noise"][rows, :hops] = _SILENT_NOISE
+    batch["pitch_hz"][rows, :hops] = 0
