@@ -56,7 +56,7 @@ def url(records):
 def talks(url):
     """One conversation: a question, an interruption, and "uh huh"."""
     scenes = [ask("what is three plus four"), interruption(6, HELD_OUT_VOICE)]
-    [talks] = held(url, [*scenes, uh_huh(3, HELD_OUT_VOICE)])
+    [talks] = held(url, [*scenes, uh_huh(10, HELD_OUT_VOICE)])
     return talks
 
 
