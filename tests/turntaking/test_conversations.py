@@ -321,4 +321,5 @@ def test_nothing_is_said_after_the_end(talk):
     talk.answer()
     talk.play(1, is_hung_up=True)
     after = talk.play(5, "near", "word")
+    assert not any(d.rewind_frames for d in after)
     assert {(d.state, d.audio, d.is_gated) for d in after} == {(State.ENDED, Audio.MUTE, True)}
