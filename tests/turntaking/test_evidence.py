@@ -47,9 +47,9 @@ def test_fainter_speech_over_the_agent_is_far(frame, level_dbfs, is_far):
 
 
 def test_speech_found_to_be_near_counts_from_its_beginning(frame):
-    state, found = SPEAKING, []
+    config, state, found = TurnConfig(near_frames=2), SPEAKING, []
     for _ in range(3):
-        state = notice(CONFIG, state, frame(p_user=0.9, level_dbfs=-20.0))
+        state = notice(config, state, frame(p_user=0.9, level_dbfs=-20.0))
         found.append(state.turn_frames)
     assert found == [0, 2, 3]
 

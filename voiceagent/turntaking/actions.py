@@ -45,7 +45,7 @@ def act(
     """
     decision = _ACT[now.state](config, now, seen)
     is_gated = decision.is_gated or (config.is_gating and _is_not_for_agent(now))
-    rewind_frames = _wrongly_gated_frames(config, now, seen)
+    rewind_frames = 0 if is_gated else _wrongly_gated_frames(config, now, seen)
     is_resume = reason is Reason.FALSE_INTERRUPTION
     return dataclasses.replace(
         decision,
@@ -66,7 +66,7 @@ def _is_not_for_agent(now: TurnState) -> bool:
 
 def _wrongly_gated_frames(config: TurnConfig, now: TurnState, seen: Observation) -> int:
     """How much of the user's speech, now known to be for the agent, was kept from the model."""
-    if not now.is_speech or now.is_far:
+    if not now.is_speech:
         return 0
     return max(0, min(now.gated_frames, config.rewind_max_frames, seen.rewind_room_frames))
 
