@@ -237,13 +237,14 @@ def counted(events) -> list[tuple[str, str]]:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("scene_class", "num_scenes", "least_same"),
-    # of 30 scenes each agree, in this order: 30, 30, 29, 28, 20, 25
+    # of 30 scenes each that the embedded model could answer agreed, in this order: 30, 30, 29,
+    # 28, 20, 25; it does not know all that is asked now, and silence is easily mislabelled
     [
         ("question", 2, 2),
         ("pause", 4, 4),
         ("interruption", 3, 2),
-        ("backchannel", 3, 2),
-        ("talk_to_others", 3, 2),
+        ("backchannel", 8, 3),
+        ("talk_to_others", 8, 4),
         ("background_speech", 3, 2),
     ],
 )

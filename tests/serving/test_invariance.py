@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from voiceagent.model import decoder as decoder_module
+from voiceagent.model.config import SamplingDefaults
 from voiceagent.model.sampling import Sampler
 from voiceagent.scenes import speaker
-from voiceagent.serving.config import SessionOptions
 from voiceagent.serving.step import BatchStep, StepInput
 from voiceagent.testing import laws
 
@@ -150,7 +150,7 @@ def test_a_thousand_slot_reuses_leave_nothing_of_the_session_before(
         if reuse % 2:
             laws.spoil(batch.state, reuse % SLOTS)
         for slot in range(SLOTS):
-            batch.begin(slot, SessionOptions())
+            batch.begin(slot, SamplingDefaults(), 0)
         laws.check_rows_equal(batch.state, new, list(range(SLOTS)))
         for frame, wanted in zip(probe, expected, strict=True):
             inputs = [StepInput(slot, frame, False) for slot in range(SLOTS)]
