@@ -1,4 +1,4 @@
-# voiceagent: `make talk` hears it answer, `make test` checks everything. Both set up what they need.
+# voiceagent: `make serve` to talk with it, `make test` to check it. Both set up what they need.
 #
 #   make serve      a page to talk with it, on http://127.0.0.1:8080
 #   make talk       a spoken question through the embedded model; the answer as answer.wav
