@@ -15,11 +15,11 @@ from voiceagent.errors import ConfigError
 SHARES = {
     "speech": 0.06,
     "voice_data": 0.04,
-    "semantic": 0.19,
-    "voice": 0.14,
+    "semantic": 0.165,
+    "voice": 0.165,
     "bank": 0.02,
-    "dialogues": 0.18,
-    "decoder": 0.34,
+    "dialogues": 0.17,
+    "decoder": 0.35,
     "evaluate": 0.03,
 }
 #: Stages that two processes run side by side, each on a core of its own.
