@@ -1,17 +1,21 @@
 import dataclasses
+import sys
+from pathlib import Path
 
 import pytest
 
 from voiceagent.audio.framing import FRAME_SAMPLES
 from voiceagent.audio.level import rms_dbfs
 from voiceagent.records.activity import Span
-from voiceagent.records.conversation import ANNOTATED, Conversation, UserSpeech
 from voiceagent.records.events import find_events
 from voiceagent.records.labels import ActivityLog, estimate
 from voiceagent.records.schema import TraceFrame, TurnTrace
 from voiceagent.scenes import make_script, render
 from voiceagent.serving.config import EngineConfig
 from voiceagent.serving.engine import Engine
+
+sys.path.append(str(Path(__file__).parent.parent.parent / "benchmarks"))
+from turns_score import annotated
 
 LAG_MS = 92  # a frame, and the 12 ms of the frames made here
 
@@ -170,31 +174,6 @@ def test_resumption_is_known_only_from_a_policy_that_acts(trace, policy, resumed
 def test_call_of_no_frames_is_an_empty_conversation():
     talk = ActivityLog().conversation()
     assert (talk.labels, talk.duration_ms, talk.user, talk.agent) == ("estimated", 0, (), ())
-
-
-#: What the events of a scene are to the axes.
-KINDS = {
-    "question": "turn",
-    "interruption": "interruption",
-    "backchannel": "user_backchannel",
-    "side_talk": "talking_to_others",
-    "background": "background_speech",
-}
-
-
-def annotated(scene, agent) -> Conversation:
-    """A scene's script as labels, with the agent as it spoke live."""
-    user, parts = [], []
-    for event in scene.events:
-        if event.channel == "agent" or event.kind == "noise":
-            continue
-        parts.append(Span(event.start_ms, event.end_ms))
-        if event.kind != "part":
-            user.append(UserSpeech(KINDS[event.kind], tuple(parts)))
-            parts = []
-    return Conversation(
-        labels=ANNOTATED, duration_ms=scene.duration_ms, user=tuple(user), agent=tuple(agent)
-    )
 
 
 @pytest.fixture(scope="module")
