@@ -6,6 +6,7 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
+from voiceagent.errors import TrainingError
 from voiceagent.training import loop
 from voiceagent.training.clock import Deadline
 from voiceagent.training.loop import World, average_gradients, train
@@ -124,3 +125,37 @@ def test_average_gradients_of_one_process_keeps_them_and_fills_in_missing_ones(t
         assert torch.equal(module.bias.grad, torch.zeros(2))
     finally:
         dist.destroy_process_group()
+
+
+class Diverging(Line):
+    """Now and then the loss is no number, and the weights with it."""
+
+    def __init__(self, *bad_steps):
+        super().__init__()
+        self.bad_steps = bad_steps
+
+    def loss(self, progress, generator):
+        loss, parts = super().loss(progress, generator)
+        if len(self.seen) in self.bad_steps:
+            with torch.no_grad():
+                self.module.bias.fill_(torch.nan)
+            loss = loss * torch.nan
+        return loss, parts
+
+
+def test_train_goes_back_to_its_checkpoint_when_a_gradient_is_not_finite(workspace):
+    task = Diverging(60)
+    assert run(task, workspace, 1.0)
+    curve = workspace.read_json("curves/line")
+    assert all(point["steps"] for point in curve)
+    assert curve[-1]["slope"] == pytest.approx(3, abs=0.3)
+
+
+def test_train_that_diverges_before_its_first_checkpoint_says_so(workspace):
+    with pytest.raises(TrainingError, match="line: gradients are not finite at step 2, time 1"):
+        run(Diverging(2), workspace, 1.0)
+
+
+def test_train_that_diverges_again_and_again_gives_up(workspace):
+    with pytest.raises(TrainingError, match="take another --seed"):
+        run(Diverging(*range(40, 500)), workspace, 1.0)

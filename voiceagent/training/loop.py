@@ -3,11 +3,13 @@
 A stage gets seconds, not steps: learning rate, noise and the like follow the share of its time that
 is over, so the same command makes the best of a slow and a fast machine. Every minute or so the
 whole state goes to disk; a later command goes on there. Two processes average their gradients
-after every step (gloo), each with batches of its own.
+after every step (gloo), each with batches of its own. Where a gradient is not finite, all go back
+to what was last on disk.
 """
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable
@@ -18,6 +20,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from voiceagent.errors import TrainingError
 from voiceagent.training.clock import Deadline
 from voiceagent.training.workspace import Workspace
 
@@ -27,6 +30,9 @@ _LONGEST_STEP_S = 20.0
 _WARM_UP = 0.03  # of the stage's time
 _LEAST_RATE = 0.02
 _CLIP = 1.0
+_MAX_DIVERGED = 20
+
+_log = logging.getLogger(__name__)
 
 
 class Task(Protocol):
@@ -68,6 +74,7 @@ class Clock:
 
     elapsed_s: float = 0.0
     steps: int = 0
+    diverged: int = 0
 
 
 def train(
@@ -93,6 +100,9 @@ def train(
 
     Returns:
         Whether the stage is done; False: run again.
+
+    Raises:
+        TrainingError: gradients are not finite, again and again.
     """
     world = world or World()
     optimiser = torch.optim.AdamW(
@@ -101,7 +111,7 @@ def train(
         betas=task.betas,
         weight_decay=task.weight_decay,
     )
-    clock = _resume(task, optimiser, workspace)
+    clock = _read(task, optimiser, workspace) or Clock()
     generator = torch.Generator().manual_seed(seed * 1000 + world.rank + 7919 * clock.steps)
     looked_s, saved_s = time.monotonic(), clock.elapsed_s
     task.module.train()
@@ -125,9 +135,11 @@ def train(
         loss.backward()  # type: ignore[no-untyped-call]
         if world.size > 1:
             average_gradients(task.module, world)
-        nn.utils.clip_grad_norm_(task.module.parameters(), _CLIP)
-        optimiser.step()
         clock.steps += 1
+        if nn.utils.clip_grad_norm_(task.module.parameters(), _CLIP).isfinite():
+            optimiser.step()
+        else:
+            _go_back(task, optimiser, clock, workspace)
         on_seconds(elapsed_s, _note(parts))
 
 
@@ -149,13 +161,29 @@ def average_gradients(module: nn.Module, world: World) -> None:
         first += parameter.numel()
 
 
-def _resume(task: Task, optimiser: torch.optim.Optimizer, workspace: Workspace) -> Clock:
+def _read(task: Task, optimiser: torch.optim.Optimizer, workspace: Workspace) -> Clock | None:
     checkpoint = workspace.read_checkpoint(task.name)
     if checkpoint is None:
-        return Clock()
+        return None
     task.module.load_state_dict(checkpoint["module"])
     optimiser.load_state_dict(checkpoint["optimiser"])
     return Clock(checkpoint["elapsed_s"], checkpoint["steps"])
+
+
+def _go_back(
+    task: Task, optimiser: torch.optim.Optimizer, clock: Clock, workspace: Workspace
+) -> None:
+    """Take what was last on disk; the time is spent, and the next batches are others."""
+    clock.diverged += 1
+    was = _read(task, optimiser, workspace)
+    if was is None or clock.diverged > _MAX_DIVERGED:
+        raise TrainingError(
+            f"{task.name}: gradients are not finite at step {clock.steps}, time {clock.diverged}; "
+            "take another --seed"
+        )
+    _log.warning(
+        "%s: gradient not finite at step %d; back to step %d", task.name, clock.steps, was.steps
+    )
 
 
 def _agree(elapsed_s: float, is_over: bool, world: World) -> tuple[float, bool]:
@@ -186,6 +214,8 @@ def _checkpoint(
     with torch.no_grad():
         figures = task.evaluate()
     task.module.train()
+    if not all(math.isfinite(figure) for figure in figures.values()):
+        return  # the next gradient will not be finite either
     state: dict[str, Any] = {
         "module": task.module.state_dict(),
         "optimiser": optimiser.state_dict(),
