@@ -7,7 +7,8 @@ import pytest
 
 from voiceagent.audio.wav import read_wav
 from voiceagent.cli.talk import QUESTION
-from voiceagent.serving.ears import ObserveConfig, SoundFrame
+from voiceagent.serving.config import ObserveConfig
+from voiceagent.serving.ears import SoundFrame
 from voiceagent.serving.observe import NO_CUES, ModelView, Observer, Playout, observation
 from voiceagent.turntaking.types import Text
 

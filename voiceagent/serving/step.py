@@ -24,7 +24,7 @@ from voiceagent.model.decoder import Decoder, DecoderState, StepOutput
 from voiceagent.model.prompt import PromptPlan
 from voiceagent.model.sampling import UNFORCED, Sampling
 from voiceagent.serving.session import StepInput
-from voiceagent.serving.steering import Steering
+from voiceagent.serving.steering import Repeat, Steering
 
 
 @dataclasses.dataclass
@@ -162,6 +162,58 @@ class BatchStep:
     def end(self, slot: int) -> None:
         """Note that a slot's session is over; its state is made fresh when the next one begins."""
         self._sampled_slots.discard(slot)
+
+    def forget(self, slot: int, steps: int) -> None:
+        """Take back a slot's last steps, at most 6: the model knows nothing of them.
+
+        Raises:
+            SlotError: it has not that many to give back.
+        """
+        self.state.decoder.rollback([slot], steps)
+
+    @torch.inference_mode()
+    def repeat(self, slot: int, repeats: Sequence[Repeat]) -> list[int]:
+        """Take a slot's last steps again, over its row alone: each costs about a step of one slot.
+
+        Args:
+            slot: whose.
+            repeats: at least one, at most 6, oldest first.
+
+        Returns:
+            What the model now understands of the user and did not before: text tokens.
+
+        Raises:
+            SlotError: it has not that many to give back.
+        """
+        state, steps, config = self.state.decoder.alone(slot), len(repeats), self.decoder.config
+        before = self._chosen(state, steps)
+        text, codes = before[:, :1].clone(), before[:, config.text_streams :].clone()
+        for t, repeat in enumerate(repeats):
+            if repeat.is_silent:
+                text[t] = config.pad_id
+                if self.codec.spec.is_invertible:  # else a silent agent has no codes of its own
+                    codes[t] = self.codec.user_silence
+        user_codes = torch.tensor([repeat.user_codes for repeat in repeats], device=self.device)
+        self.forget(slot, steps)
+        for t in range(steps):
+            self.decoder.step(
+                user_codes[t : t + 1],
+                state,
+                self._one_active,
+                forced_text=text[t],
+                forced_agent_codes=codes[t : t + 1],
+            )
+        if not config.user_text:
+            return []
+        pairs = zip(self._chosen(state, steps)[:, 1].tolist(), before[:, 1].tolist(), strict=True)
+        return [new for new, old in pairs if new != old]
+
+    def _chosen(self, state: DecoderState, steps: int) -> Tensor:
+        """Tokens of the last steps of a state of one slot, as chosen: i64 [steps, S_chosen]."""
+        config = self.decoder.config
+        place = state.positions + torch.arange(1 - steps, 1, device=self.device)
+        tokens = state.tokens[0, : config.text_streams + config.agent.codebooks]
+        return tokens[:, place % tokens.shape[1]].T
 
     def run(
         self, inputs: Sequence[StepInput], steerings: Mapping[int, Steering] | None = None
