@@ -15,11 +15,10 @@ from voiceagent.turntaking.config import TurnConfig
 MAX_IPC_PATH_BYTES = 106
 #: What a session may be told about its role; a page of text.
 MAX_ROLE_CHARS = 4000
-#: Whether turn-taking is not asked, only asked, or obeyed.
+#: Turn-taking left to the model; decided and only written down; decided and done.
 POLICIES = ("off", "shadow", "on")
 #: The longest that a step may wait to be told what was heard.
 MAX_WAIT_MS = 10_000
-_POLICIES_TEXT = "off, shadow or on"
 _VOICE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
 _ADDRESS = re.compile(r"ipc://(?P<path>/.+)|tcp://127\.0\.0\.1:(\d{1,5}|\*)")
@@ -112,8 +111,9 @@ class EngineConfig:
             raise ValueError(f"gate_below_dbfs must be at most 0, not {self.gate_below_dbfs}")
         if not _DEVICE.fullmatch(self.device):
             raise ValueError(f"device must be auto, cpu, cuda or cuda:N, not {self.device!r}")
-        if self.policy not in POLICIES:
-            raise ValueError(f"policy must be {_POLICIES_TEXT}, not {self.policy!r}")
+        if not self.policy:
+            raise ValueError(f"policy must be one of {', '.join(POLICIES)}")
+        check_policy(self.policy)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +176,7 @@ class SessionOptions:
         code_temperature: of the agent's codes.
         code_top_k: candidates kept, 0 for all.
         seed: makes a sampled session repeatable.
-        policy: of turn-taking: "off", "shadow", "on", or empty for the engine's own.
+        policy: what the turn-taking policy does, one of `POLICIES`; empty for the engine's default.
     """
 
     role: str = ""
@@ -190,6 +190,7 @@ class SessionOptions:
 
     def __post_init__(self) -> None:
         check_fields(self)
+        check_policy(self.policy)
         check_role(self.role)
         if self.voice and not is_voice_id(self.voice):
             raise ValueError("voice must be 1 to 64 letters, digits, '_' and '-'")
@@ -203,8 +204,12 @@ class SessionOptions:
                 raise ValueError(f"{field} must be 0 to 2^31 - 1, not {value}")
         if not 0 <= self.seed < 2**63:
             raise ValueError(f"seed must be 0 to 2^63 - 1, not {self.seed}")
-        if self.policy and self.policy not in POLICIES:
-            raise ValueError(f"policy must be empty, {_POLICIES_TEXT}, not {self.policy!r}")
+
+
+def check_policy(policy: str) -> None:
+    """Raise ValueError for a policy that there is not."""
+    if policy and policy not in POLICIES:
+        raise ValueError(f"policy must be one of {', '.join(POLICIES)}, not {policy[:40]!r}")
 
 
 def is_voice_id(text: str) -> bool:
