@@ -3,8 +3,8 @@ import pytest
 
 from voiceagent.audio.framing import FRAME_SAMPLES, PACKET_SAMPLES
 from voiceagent.gateway.playout import (
-    FADE_SAMPLES,
     CALM_PACKETS,
+    FADE_SAMPLES,
     MAX_SLACK_PACKETS,
     WINDOW_PACKETS,
     Pacer,

@@ -92,6 +92,14 @@ def test_a_new_session_begins_after_the_frames_before_it(observer):
     assert observer._ears._level._floor_dbfs[0] == pytest.approx(-49.75)
 
 
+def test_what_a_slot_had_waiting_does_not_come_in_its_new_session(observer, blocked):
+    observer.submit([frame(3), frame(8, slot=1)])
+    observer.begin(0)
+    observer.submit([frame(0)])
+    blocked.set()
+    assert [(cue.slot, cue.frame) for cue in observer.poll(WAIT_MS)] == [(1, 8), (0, 0)]
+
+
 def test_a_pause_is_judged_once():
     observer = Observer(ObserveConfig(end_of_turn="smart_turn"))
     pcm = np.pad(read_wav(QUESTION).pcm, (0, 24_000))

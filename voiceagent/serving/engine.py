@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -237,15 +237,19 @@ class Engine:
         decided = turns.decide()
         for row, plan in decided.values():
             self.metrics.record_turn(row, plan)
-        understood = {slot: self._rewind(slot, plan) for slot, (_, plan) in decided.items()}
+        understood = self._rewind(
+            len(heard.active), {slot: plan for slot, (_, plan) in decided.items()}
+        )
         steerings = {slot: plan.steering for slot, (_, plan) in decided.items() if plan.steering}
         return *self._batch.speak(heard, steerings), understood
 
-    def _rewind(self, slot: int, plan: Plan) -> list[int]:
-        """Take a slot's last steps back, or again."""
-        if plan.forget_steps:
-            self._batch.forget(slot, plan.forget_steps)
-        return self._batch.repeat(slot, plan.repeats) if plan.repeats else []
+    def _rewind(self, rows: int, plans: Mapping[int, Plan]) -> dict[int, list[int]]:
+        """Take back last steps, and take others again; returns what was understood anew."""
+        for slot, plan in plans.items():
+            if plan.forget_steps:
+                self._batch.forget(slot, plan.forget_steps)
+        repeats = {slot: plan.repeats for slot, plan in plans.items() if plan.repeats}
+        return self._batch.repeat(rows, repeats)
 
     def _load_turns(self) -> Turns:
         """The detectors; they are loaded when the first session needs them."""

@@ -172,45 +172,70 @@ class BatchStep:
         self.state.decoder.rollback([slot], steps)
 
     @torch.inference_mode()
-    def repeat(self, slot: int, repeats: Sequence[Repeat]) -> list[int]:
-        """Take a slot's last steps again, over its row alone: each costs about a step of one slot.
+    def repeat(self, rows: int, repeats: Mapping[int, Sequence[Repeat]]) -> dict[int, list[int]]:
+        """Take some slots' last steps again, all of them together: at most 6 steps of the batch.
 
         Args:
-            slot: whose.
-            repeats: at least one, at most 6, oldest first.
+            rows: of the batch that they are taken in; that of the step gives the same bits.
+            repeats: by slot, one or more each, oldest first.
 
         Returns:
-            What the model now understands of the user and did not before: text tokens.
+            By slot, what the model now understands of the user and did not before: text tokens.
 
         Raises:
-            SlotError: it has not that many to give back.
+            SlotError: a slot has not that many to give back.
         """
-        state, steps, config = self.state.decoder.alone(slot), len(repeats), self.decoder.config
-        before = self._chosen(state, steps)
-        text, codes = before[:, :1].clone(), before[:, config.text_streams :].clone()
-        for t, repeat in enumerate(repeats):
-            if repeat.is_silent:
-                text[t] = config.pad_id
-                if self.codec.spec.is_invertible:  # else a silent agent has no codes of its own
-                    codes[t] = self.codec.user_silence
-        user_codes = torch.tensor([repeat.user_codes for repeat in repeats], device=self.device)
-        self.forget(slot, steps)
-        for t in range(steps):
+        if not repeats:
+            return {}
+        before = {slot: self._chosen(slot, len(items)) for slot, items in repeats.items()}
+        user_codes, text, agent_codes = self._again(rows, repeats, before)
+        for slot, items in repeats.items():
+            self.forget(slot, len(items))
+        for t in range(len(text)):
             self.decoder.step(
-                user_codes[t : t + 1],
-                state,
-                self._one_active,
+                user_codes[t],
+                self._view(rows).decoder,
+                text[t] != UNFORCED,
                 forced_text=text[t],
-                forced_agent_codes=codes[t : t + 1],
+                forced_agent_codes=agent_codes[t],
             )
-        if not config.user_text:
+        return {slot: self._understood(slot, tokens) for slot, tokens in before.items()}
+
+    def _again(
+        self, rows: int, repeats: Mapping[int, Sequence[Repeat]], before: Mapping[int, Tensor]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """What steps are taken again with: user codes [T, rows, K], text [T, rows], agent codes.
+
+        All slots end with the last; one that is not in a step yet has UNFORCED text there.
+        """
+        config, steps = self.decoder.config, max(map(len, repeats.values()))
+        text = torch.full((steps, rows), UNFORCED, device=self.device)
+        agent_codes = text[..., None].repeat(1, 1, config.agent.codebooks)
+        user_codes = torch.zeros(
+            steps, rows, config.user.codebooks, dtype=torch.int64, device=self.device
+        )
+        for slot, items in repeats.items():
+            for t, (item, tokens) in enumerate(
+                zip(items, before[slot], strict=True), steps - len(items)
+            ):
+                user_codes[t, slot] = torch.tensor(item.user_codes)
+                text[t, slot] = config.pad_id if item.is_silent else tokens[0]
+                agent_codes[t, slot] = tokens[config.text_streams :]
+                if item.is_silent and self.codec.spec.is_invertible:  # else it has no such codes
+                    agent_codes[t, slot] = self.codec.user_silence
+        return user_codes, text, agent_codes
+
+    def _understood(self, slot: int, before: Tensor) -> list[int]:
+        """Text tokens of the user in a slot's last steps that were others before."""
+        if not self.decoder.config.user_text:
             return []
-        pairs = zip(self._chosen(state, steps)[:, 1].tolist(), before[:, 1].tolist(), strict=True)
+        after = self._chosen(slot, len(before))
+        pairs = zip(after[:, 1].tolist(), before[:, 1].tolist(), strict=True)
         return [new for new, old in pairs if new != old]
 
-    def _chosen(self, state: DecoderState, steps: int) -> Tensor:
-        """Tokens of the last steps of a state of one slot, as chosen: i64 [steps, S_chosen]."""
-        config = self.decoder.config
+    def _chosen(self, slot: int, steps: int) -> Tensor:
+        """Tokens of a slot's last steps, as chosen: i64 [steps, S_chosen], a copy."""
+        config, state = self.decoder.config, self.state.decoder.alone(slot)
         place = state.positions + torch.arange(1 - steps, 1, device=self.device)
         tokens = state.tokens[0, : config.text_streams + config.agent.codebooks]
         return tokens[:, place % tokens.shape[1]].T
