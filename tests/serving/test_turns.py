@@ -11,7 +11,7 @@ from voiceagent.errors import DetectorUnavailable
 from voiceagent.serving import vad
 from voiceagent.serving.config import EngineConfig, ObserveConfig
 from voiceagent.serving.ears import Cues
-from voiceagent.serving.observe import Playout
+from voiceagent.serving.observe import NO_CUES, Playout
 from voiceagent.serving.session import StepInput
 from voiceagent.serving.turn_slot import ModelStep, TextStream
 from voiceagent.serving.turns import Turns
@@ -92,9 +92,15 @@ def test_end_of_turn_is_not_lost_where_two_frames_are_judged_at_once(turns, monk
 def test_new_session_of_a_slot_hears_nothing_of_the_one_before(question):
     turns = make(wait_ms=0)
     turns.begin(0, "on")
+    turns._wait_ms = 10_000
+    step(turns, 0, {0: question[5]})
+    turns._wait_ms = 0
     event = threading.Event()
     turns._observer._thread.submit(event.wait, 10)
-    step(turns, 0, {0: question[5]})
+    step(turns, 1, {0: question[5]})
+    turns.begin(0, "on")
+    late = step(turns, 0, {0: SILENCE})[0].observation
+    assert (late.is_late, late.level_dbfs) == (True, NO_CUES.level_dbfs)
     turns.begin(0, "on")
     event.set()
     turns._wait_ms = 10_000

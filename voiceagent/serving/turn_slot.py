@@ -206,7 +206,7 @@ class SlotTurns:
             if place >= first_gated:
                 step = dataclasses.replace(step, given_codes=step.heard_codes)
                 self._steps[place] = step
-            if again or is_unheard or place >= first_gated:
+            if is_unheard or place >= first_gated:  # both are the last ones
                 again.append(Repeat(step.given_codes, is_unheard))
         return tuple(again)
 
