@@ -226,12 +226,14 @@ class BatchStep:
         return user_codes, text, agent_codes
 
     def _understood(self, slot: int, before: Tensor) -> list[int]:
-        """Text tokens of the user in a slot's last steps that were others before."""
+        """Text tokens of the user in a slot's last steps, less those that stood there before."""
         if not self.decoder.config.user_text:
             return []
-        after = self._chosen(slot, len(before))
-        pairs = zip(after[:, 1].tolist(), before[:, 1].tolist(), strict=True)
-        return [new for new, old in pairs if new != old]
+        found: list[int] = self._chosen(slot, len(before))[:, 1].tolist()
+        for token in before[:, 1].tolist():
+            if token in found:  # perhaps at another step: a word is told once
+                found.remove(token)
+        return found
 
     def _chosen(self, slot: int, steps: int) -> Tensor:
         """Tokens of a slot's last steps, as chosen: i64 [steps, S_chosen], a copy."""
