@@ -1,15 +1,16 @@
-"""The one 80 ms step: hear, decide, speak, for every slot whose frame is complete.
+"""The one 80 ms step: hear, steer, speak, for every slot whose frame is complete.
 
 Inputs are written into arrays allocated once, on the host, and go to the device in one piece each;
 the states live here too, on the device of the weights. The batch is the smallest
 bucket (a power of two) that covers the highest slot in use, as a view on the same storage. Not
-here: who owns a slot, and when to step (`engine`).
+here: who owns a slot, when to step (`engine`), and where a slot is steered to (`turns`).
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Generator, Iterator, Sequence
+import functools
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -21,8 +22,9 @@ from voiceagent.audio.framing import Samples
 from voiceagent.model.config import SamplingDefaults
 from voiceagent.model.decoder import Decoder, DecoderState, StepOutput
 from voiceagent.model.prompt import PromptPlan
-from voiceagent.model.sampling import Sampling
+from voiceagent.model.sampling import UNFORCED, Sampling
 from voiceagent.serving.session import StepInput
+from voiceagent.serving.steering import Repeat, Steering
 
 
 @dataclasses.dataclass
@@ -43,10 +45,20 @@ class SlotOutput:
     text: int
     user_text: int | None
     user_codes: tuple[int, ...]  # as the model got them
+    heard_codes: tuple[int, ...]  # as it would have without steering
     agent_codes: tuple[int, ...]
     p_pad: float
     p_epad: float
     entropy: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class HeardFrames:
+    """What `BatchStep.hear` leaves for `BatchStep.speak`."""
+
+    inputs: Sequence[StepInput]
+    active: Tensor  # bool [rows]
+    codes: Tensor  # i64 [rows, K_user]
 
 
 def bucket(num_slots: int, highest_slot: int) -> int:
@@ -70,7 +82,10 @@ class _HostArray:
 
 
 class BatchStep:
-    """See the module's docstring. Next: `begin` when a slot gets a session, then `run`."""
+    """See the module's docstring.
+
+    Next: `begin` when a slot gets a session, then `hear` and `speak`, or both as `run`.
+    """
 
     def __init__(self, codec: Codec[Any], decoder: Decoder, num_slots: int) -> None:
         self.codec = codec
@@ -91,6 +106,14 @@ class BatchStep:
         self._pcm = _HostArray(num_slots, 1, samples, dtype=torch.float32, device=self.device)
         self._active = _HostArray(num_slots, dtype=torch.bool, device=self.device)
         self._gate = _HostArray(num_slots, dtype=torch.bool, device=self.device)
+        self._closed = _HostArray(num_slots, dtype=torch.bool, device=self.device)
+        self._forced = _HostArray(num_slots, dtype=torch.int64, device=self.device)
+
+    @functools.cached_property
+    def _bias(self) -> _HostArray:
+        """Made when first needed: it is the one array as wide as the vocabulary."""
+        size = self.decoder.config.text_cardinality
+        return _HostArray(self.num_slots, size, dtype=torch.float32, device=self.device)
 
     def begin(self, slot: int, sampling: SamplingDefaults, seed: int) -> None:
         """Give a slot a fresh state and its session's sampling settings."""
@@ -140,35 +163,184 @@ class BatchStep:
         """Note that a slot's session is over; its state is made fresh when the next one begins."""
         self._sampled_slots.discard(slot)
 
+    def forget(self, slot: int, steps: int) -> None:
+        """Take back a slot's last steps, at most 6: the model knows nothing of them.
+
+        Raises:
+            SlotError: it has not that many to give back.
+        """
+        self.state.decoder.rollback([slot], steps)
+
     @torch.inference_mode()
-    def run(self, inputs: Sequence[StepInput]) -> tuple[list[SlotOutput], int]:
+    def repeat(self, rows: int, repeats: Mapping[int, Sequence[Repeat]]) -> dict[int, list[int]]:
+        """Take some slots' last steps again, all of them together: at most 6 steps of the batch.
+
+        Args:
+            rows: of the batch that they are taken in; that of the step gives the same bits.
+            repeats: by slot, one or more each, oldest first.
+
+        Returns:
+            By slot, what the model now understands of the user and did not before: text tokens.
+
+        Raises:
+            SlotError: a slot has not that many to give back.
+        """
+        if not repeats:
+            return {}
+        before = {slot: self._chosen(slot, len(items)) for slot, items in repeats.items()}
+        user_codes, text, agent_codes = self._again(rows, repeats, before)
+        for slot, items in repeats.items():
+            self.forget(slot, len(items))
+        for t in range(len(text)):
+            self.decoder.step(
+                user_codes[t],
+                self._view(rows).decoder,
+                text[t] != UNFORCED,
+                forced_text=text[t],
+                forced_agent_codes=agent_codes[t],
+            )
+        return {slot: self._understood(slot, tokens) for slot, tokens in before.items()}
+
+    def _again(
+        self, rows: int, repeats: Mapping[int, Sequence[Repeat]], before: Mapping[int, Tensor]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """What steps are taken again with: user codes [T, rows, K], text [T, rows], agent codes.
+
+        All slots end with the last; one that is not in a step yet has UNFORCED text there.
+        """
+        config, steps = self.decoder.config, max(map(len, repeats.values()))
+        text = torch.full((steps, rows), UNFORCED, device=self.device)
+        agent_codes = text[..., None].repeat(1, 1, config.agent.codebooks)
+        user_codes = torch.zeros(
+            steps, rows, config.user.codebooks, dtype=torch.int64, device=self.device
+        )
+        for slot, items in repeats.items():
+            for t, (item, tokens) in enumerate(
+                zip(items, before[slot], strict=True), steps - len(items)
+            ):
+                user_codes[t, slot] = torch.tensor(item.user_codes)
+                text[t, slot] = config.pad_id if item.is_silent else tokens[0]
+                agent_codes[t, slot] = tokens[config.text_streams :]
+                if item.is_silent and self.codec.spec.is_invertible:  # else it has no such codes
+                    agent_codes[t, slot] = self.codec.user_silence
+        return user_codes, text, agent_codes
+
+    def _understood(self, slot: int, before: Tensor) -> list[int]:
+        """Text tokens of the user in a slot's last steps, less those that stood there before."""
+        if not self.decoder.config.user_text:
+            return []
+        found: list[int] = self._chosen(slot, len(before))[:, 1].tolist()
+        for token in before[:, 1].tolist():
+            if token in found:  # perhaps at another step: a word is told once
+                found.remove(token)
+        return found
+
+    def _chosen(self, slot: int, steps: int) -> Tensor:
+        """Tokens of a slot's last steps, as chosen: i64 [steps, S_chosen], a copy."""
+        config, state = self.decoder.config, self.state.decoder.alone(slot)
+        place = state.positions + torch.arange(1 - steps, 1, device=self.device)
+        tokens = state.tokens[0, : config.text_streams + config.agent.codebooks]
+        return tokens[:, place % tokens.shape[1]].T
+
+    def run(
+        self, inputs: Sequence[StepInput], steerings: Mapping[int, Steering] | None = None
+    ) -> tuple[list[SlotOutput], int]:
         """Advance the given slots by one frame.
 
         Args:
             inputs: at least one, each of another slot.
+            steerings: by slot, of those that are steered.
 
         Returns:
             One output per input, in the same order, and the rows computed.
         """
+        return self.speak(self.hear(inputs), steerings or {})
+
+    @torch.inference_mode()
+    def hear(self, inputs: Sequence[StepInput]) -> HeardFrames:
+        """Encode the users' frames; does not wait for a GPU. Next: `speak`.
+
+        Args:
+            inputs: at least one, each of another slot.
+        """
         rows = bucket(self.num_slots, max(item.slot for item in inputs))
-        view = self._view(rows)
         self._active.host.zero_()
         for item in inputs:
             self._pcm.host[item.slot, 0] = torch.from_numpy(item.pcm)
             self._active.host[item.slot] = True
             self._gate.host[item.slot] = item.is_gated
         active, gate = self._active.upload(rows), self._gate.upload(rows)
-        heard = self.codec.encode_step(self._pcm.upload(rows), view.codec, active)
-        user_codes = torch.where(gate[:, None], self.codec.user_silence, heard)
+        codes = self.codec.encode_step(self._pcm.upload(rows), self._view(rows).codec, active)
+        codes = torch.where(gate[:, None], self.codec.user_silence, codes)
+        return HeardFrames(inputs, active, codes)
+
+    @torch.inference_mode()
+    def speak(
+        self, heard: HeardFrames, steerings: Mapping[int, Steering]
+    ) -> tuple[list[SlotOutput], int]:
+        """Answer the frames that were heard.
+
+        Args:
+            heard: of `hear`, just before.
+            steerings: by slot, of those that are steered.
+
+        Returns:
+            One output per input, in the same order, and the rows computed.
+
+        Raises:
+            ValueError: a steering that this model cannot follow; no slot has answered then.
+        """
+        rows, active = len(heard.active), heard.active
+        view = self._view(rows)
+        for steering in steerings.values():
+            steering.check(self.decoder.config.text_cardinality)
+        user_codes = self._gated(heard.codes, steerings)
         output = self.decoder.step(
             user_codes,
             view.decoder,
             active,
+            forced_text=self._forced_text(steerings, rows),
+            logit_bias=self._logit_bias(steerings, rows),
             sampling=view.sampling if self._sampled_slots else None,
         )
         pcm = self.codec.decode_step(output.agent_codes, view.codec, active & output.valid)
         pcm = torch.where(output.valid[:, None, None], pcm, 0.0)
-        return self._collect(inputs, user_codes, output, pcm), rows
+        return self._collect(heard, user_codes, output, pcm), rows
+
+    def _gated(self, codes: Tensor, steerings: Mapping[int, Steering]) -> Tensor:
+        """The codes, silence for the slots whose ear is closed."""
+        slots = [slot for slot, item in steerings.items() if item.is_gated]
+        if not slots:
+            return codes
+        self._closed.host.zero_()
+        self._closed.host[slots] = True
+        return torch.where(self._closed.upload(len(codes))[:, None], self.codec.user_silence, codes)
+
+    def _forced_text(self, steerings: Mapping[int, Steering], rows: int) -> Tensor | None:
+        """Forced tokens i64 [rows]; None where nobody is forced."""
+        forced = {
+            slot: item.forced_text
+            for slot, item in steerings.items()
+            if item.forced_text is not None
+        }
+        if not forced:
+            return None
+        self._forced.host.fill_(UNFORCED)
+        for slot, token in forced.items():
+            self._forced.host[slot] = token
+        return self._forced.upload(rows)
+
+    def _logit_bias(self, steerings: Mapping[int, Steering], rows: int) -> Tensor | None:
+        """Biases f32 [rows, V]; None where nobody has one."""
+        biases = {
+            slot: item.logit_bias for slot, item in steerings.items() if item.logit_bias is not None
+        }
+        if not biases:
+            return None
+        self._bias.host.zero_()
+        for slot, bias in biases.items():
+            self._bias.host[slot] = torch.from_numpy(bias)
+        return self._bias.upload(rows)
 
     def _view(self, rows: int) -> EngineState:
         if rows not in self._views:
@@ -176,12 +348,13 @@ class BatchStep:
         return self._views[rows]
 
     def _collect(
-        self, inputs: Sequence[StepInput], user_codes: Tensor, output: StepOutput, pcm: Tensor
+        self, heard: HeardFrames, user_codes: Tensor, output: StepOutput, pcm: Tensor
     ) -> list[SlotOutput]:
         samples = pcm[:, 0].cpu().numpy()
         text = output.text.tolist()
         user_text = None if output.user_text is None else output.user_text.tolist()
-        heard, spoken = user_codes.tolist(), output.agent_codes.tolist()
+        given, spoken = user_codes.tolist(), output.agent_codes.tolist()
+        codes = given if user_codes is heard.codes else heard.codes.tolist()
         numbers = torch.stack((output.p_pad, output.p_epad, output.entropy), dim=1).tolist()
         return [
             SlotOutput(
@@ -189,9 +362,10 @@ class BatchStep:
                 samples[item.slot].copy(),
                 text[item.slot],
                 None if user_text is None else user_text[item.slot],
-                tuple(heard[item.slot]),
+                tuple(given[item.slot]),
+                tuple(codes[item.slot]),
                 tuple(spoken[item.slot]),
                 *numbers[item.slot],
             )
-            for item in inputs
+            for item in heard.inputs
         ]

@@ -52,7 +52,7 @@ class Audio(enum.StrEnum):
 
 
 class Event(enum.StrEnum):
-    """What a watchdog saw; the engine counts them and acts on the last three."""
+    """What a watchdog saw, and what it asks for; the engine logs and counts them."""
 
     FRAME_GAP = "frame_gap"  # frames are missing, or the count went back
     NO_ANSWER = "no_answer"  # a finished turn stays without one
