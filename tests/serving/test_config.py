@@ -51,3 +51,9 @@ def test_name_that_is_no_id_is_refused(name):
     assert not is_voice_id(name)
     with pytest.raises(ValueError, match="voice must be 1 to 64 letters"):
         voice_id_of(name)
+
+
+@pytest.mark.parametrize("timezone", ["Mars/Olympus", "../etc/passwd", "Europe", "Europe/Berlin\0"])
+def test_time_zone_that_is_none_is_refused(timezone):
+    with pytest.raises(ValueError, match="timezone must be an IANA name such as Europe/Berlin"):
+        EngineConfig(timezone=timezone)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from voiceagent_codec.fields import check_fields
 
+from voiceagent.clock import WallClock
+
 #: The longest path that a Unix socket may have, less the byte that ends it.
 MAX_IPC_PATH_BYTES = 106
 #: What a session may be told about its role; a page of text.
@@ -29,6 +31,7 @@ class EngineConfig:
         device: "cpu", "cuda", "cuda:N", or "auto": CUDA where there is one.
         allow_slow: start although the steps of full conversations will take too long.
         prompt_cache_mib: memory for what prompts leave behind, so that they are fed only once.
+        timezone: IANA name of where the time is asked for; empty is this machine's own.
     """
 
     num_slots: int = 1
@@ -38,6 +41,7 @@ class EngineConfig:
     device: str = "auto"
     allow_slow: bool = False
     prompt_cache_mib: int = 512
+    timezone: str = ""
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -53,6 +57,7 @@ class EngineConfig:
             raise ValueError(f"gate_below_dbfs must be at most 0, not {self.gate_below_dbfs}")
         if not _DEVICE.fullmatch(self.device):
             raise ValueError(f"device must be auto, cpu, cuda or cuda:N, not {self.device!r}")
+        WallClock(self.timezone)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

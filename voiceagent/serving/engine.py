@@ -7,14 +7,15 @@ whose frame is complete and waits for nobody. Not here: sockets, processes, real
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+import datetime
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 from voiceagent_codec.base import Codec
 
-from voiceagent.clock import Clock, MonotonicClock
+from voiceagent.clock import Clock, MonotonicClock, WallClock
 from voiceagent.errors import AtCapacity, ConfigError
 from voiceagent.model.checkpoint import open_model
 from voiceagent.model.config import SamplingDefaults
@@ -24,6 +25,7 @@ from voiceagent.serving.config import EngineConfig, SessionOptions
 from voiceagent.serving.forecast import forecast, most_in_time
 from voiceagent.serving.metrics import StepForecast, StepMetrics
 from voiceagent.serving.prompts import Prompt, Prompts
+from voiceagent.serving.requests import Filling, Requests
 from voiceagent.serving.session import Session, SessionFrame, StepInput
 from voiceagent.serving.slots import SlotTable
 from voiceagent.serving.step import BatchStep, SlotOutput
@@ -47,6 +49,7 @@ class Engine:
         *,
         is_promptable: bool = False,
         voices: VoiceRegistry | None = None,
+        now: Callable[[], datetime.datetime] | None = None,
     ) -> None:
         """An engine of weights that are loaded; it runs where they are."""
         self.config = config
@@ -63,6 +66,10 @@ class Engine:
             voices=voices,
             max_bytes=config.prompt_cache_mib * 2**20,
         )
+        #: Local time of the callers.
+        self.now = now or WallClock(config.timezone).now
+        self._requests = Requests(tokenizer, decoder.config.pad_id, self.now)
+        self._fillings: dict[int, Filling] = {}  # by slot
         self._sessions: dict[int, Session] = {}
         self._feeds: dict[int, Iterator[None]] = {}  # by slot, oldest first
 
@@ -156,6 +163,7 @@ class Engine:
             self._slots.release(handle)
             raise
         self._sessions[handle.index] = session
+        self._fillings[handle.index] = Filling(self._requests)
         return session
 
     def close(self, session: Session) -> None:
@@ -168,6 +176,7 @@ class Engine:
         session.is_closed = True
         self._feeds.pop(session.handle.index, None)
         del self._sessions[session.handle.index]
+        del self._fillings[session.handle.index]
         self._batch.end(session.handle.index)
 
     def prepare(self) -> bool:
@@ -193,7 +202,7 @@ class Engine:
         stepping = [session for session in self._sessions.values() if session.ready_frames]
         if not stepping:
             return []
-        inputs = [session.next_input() for session in stepping]
+        inputs = [self._input(session) for session in stepping]
         begin_us = self._clock.now_us()
         outputs, rows = self._batch.run(inputs)
         duration_us = self._clock.now_us() - begin_us
@@ -220,6 +229,11 @@ class Engine:
             self._sampling, **{k: v for k, v in wishes.items() if v is not None}
         )
 
+    def _input(self, session: Session) -> StepInput:
+        """What it heard, and the word that it may say where it is telling a fact."""
+        filling = self._fillings[session.handle.index]
+        return dataclasses.replace(session.next_input(), next_word=filling.word)
+
     def _frame(self, session: Session, item: StepInput, output: SlotOutput) -> SessionFrame:
         step = session.steps
         session.steps += 1
@@ -230,6 +244,7 @@ class Engine:
             pcm=output.pcm,
             said=self._tokenizer.piece(output.text),
             heard=heard,
+            request=self._fillings[item.slot].said(output.text),
             user_codes=output.user_codes,
             agent_codes=output.agent_codes,
             p_pad=output.p_pad,

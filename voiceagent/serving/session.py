@@ -21,6 +21,7 @@ class StepInput:
     pcm: Samples  # float32 [1920]
     is_gated: bool
     is_filled: bool = False
+    next_word: int | None = None  # the one word that may be said, PAD for none; None leaves all
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class SessionFrame:
         pcm: the agent's sound, float32 [1920], 24 kHz.
         said: text that the agent begins to speak in this frame, with its leading space, or None.
         heard: text of the user that the model understood in this frame, or None.
+        request: what the model asks for before it answers, one of `facts.REQUESTS`, or None.
         user_codes: as the model got them.
         agent_codes: as the model spoke them.
         p_pad: probability that the text stream stays silent.
@@ -48,6 +50,7 @@ class SessionFrame:
     pcm: Samples
     said: str | None
     heard: str | None
+    request: str | None
     user_codes: tuple[int, ...]
     agent_codes: tuple[int, ...]
     p_pad: float

@@ -21,7 +21,7 @@ from voiceagent.audio.framing import Samples
 from voiceagent.model.config import SamplingDefaults
 from voiceagent.model.decoder import Decoder, DecoderState, StepOutput
 from voiceagent.model.prompt import PromptPlan
-from voiceagent.model.sampling import Sampling
+from voiceagent.model.sampling import UNFORCED, Sampling
 from voiceagent.serving.session import StepInput
 
 
@@ -91,6 +91,7 @@ class BatchStep:
         self._pcm = _HostArray(num_slots, 1, samples, dtype=torch.float32, device=self.device)
         self._active = _HostArray(num_slots, dtype=torch.bool, device=self.device)
         self._gate = _HostArray(num_slots, dtype=torch.bool, device=self.device)
+        self._next_word = _HostArray(num_slots, dtype=torch.int64, device=self.device)
 
     def begin(self, slot: int, sampling: SamplingDefaults, seed: int) -> None:
         """Give a slot a fresh state and its session's sampling settings."""
@@ -153,17 +154,22 @@ class BatchStep:
         rows = bucket(self.num_slots, max(item.slot for item in inputs))
         view = self._view(rows)
         self._active.host.zero_()
+        self._next_word.host.fill_(UNFORCED)
         for item in inputs:
             self._pcm.host[item.slot, 0] = torch.from_numpy(item.pcm)
             self._active.host[item.slot] = True
             self._gate.host[item.slot] = item.is_gated
+            if item.next_word is not None:
+                self._next_word.host[item.slot] = item.next_word
         active, gate = self._active.upload(rows), self._gate.upload(rows)
+        is_filling = any(item.next_word is not None for item in inputs)
         heard = self.codec.encode_step(self._pcm.upload(rows), view.codec, active)
         user_codes = torch.where(gate[:, None], self.codec.user_silence, heard)
         output = self.decoder.step(
             user_codes,
             view.decoder,
             active,
+            next_word=self._next_word.upload(rows) if is_filling else None,
             sampling=view.sampling if self._sampled_slots else None,
         )
         pcm = self.codec.decode_step(output.agent_codes, view.codec, active & output.valid)
