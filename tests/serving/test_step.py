@@ -1,7 +1,9 @@
+import numpy as np
 import pytest
 import torch
 
 from voiceagent.model.config import SamplingDefaults
+from voiceagent.serving.steering import Steering
 from voiceagent.serving.step import BatchStep, StepInput, bucket
 
 
@@ -101,3 +103,76 @@ def test_slot_whose_model_has_no_whole_frame_yet_does_not_advance_its_voice(dela
     assert delayed_batch.state.codec.speak.source.frame.tolist() == [0]
     delayed_batch.run([StepInput(0, frames[1], False)])
     assert delayed_batch.state.codec.speak.source.frame.tolist() == [1]
+
+
+def tokens(output):
+    return (output.user_codes, output.text, output.user_text, output.agent_codes)
+
+
+def heard(frame, slots=(0, 1)):
+    return [StepInput(slot, frame, False) for slot in slots]
+
+
+def only(token, batch):
+    """A bias that leaves one token."""
+    bias = np.full(batch.decoder.config.text_cardinality, -np.inf, np.float32)
+    bias[token] = 0
+    return bias
+
+
+def test_steering_that_does_nothing_changes_no_bit(batch, frames):
+    plain = batch.run(heard(frames[5]))[0]
+    batch.state.reset([0, 1])
+    steered = batch.run(heard(frames[5]), {0: Steering(), 1: Steering()})[0]
+    for mine, theirs in zip(plain, steered, strict=True):
+        assert tokens(mine) == tokens(theirs)
+        assert np.array_equal(mine.pcm, theirs.pcm)
+
+
+def test_forced_text_is_said_by_its_slot_alone(batch, frames):
+    outputs = batch.run(heard(frames[5]), {1: Steering(forced_text=7)})[0]
+    assert outputs[1].text == 7 != outputs[0].text
+    assert [output.text for output in batch.run(heard(frames[6]))[0]].count(7) == 0
+
+
+def test_bias_leaves_its_slot_the_tokens_that_it_allows(batch, frames):
+    outputs = batch.run(heard(frames[5]), {0: Steering(logit_bias=only(9, batch))})[0]
+    assert outputs[0].text == 9 != outputs[1].text
+    assert [output.text for output in batch.run(heard(frames[6]))[0]].count(9) == 0
+
+
+def test_bias_does_not_show_in_the_probabilities_and_the_force_wins(batch, frames):
+    (plain,) = batch.run(heard(frames[5], [0]))[0]
+    batch.state.reset([0])
+    steering = Steering(forced_text=4, logit_bias=only(9, batch))
+    (steered,) = batch.run(heard(frames[5], [0]), {0: steering})[0]
+    assert steered.text == 4
+    assert (steered.p_pad, steered.p_epad) == (plain.p_pad, plain.p_epad)
+
+
+def test_drawn_slot_says_no_token_that_its_bias_forbids(batch, frames):
+    batch.begin(0, SamplingDefaults(text_temperature=5.0), seed=3)
+    steering = {0: Steering(logit_bias=only(9, batch))}
+    said = [batch.run(heard(frame, [0]), steering)[0][0].text for frame in frames[:5]]
+    assert said == [9] * 5
+
+
+def test_closed_ear_gives_its_slot_silence_and_keeps_what_was_heard(batch, frames):
+    closed, open_ = batch.run(heard(frames[5]), {0: Steering(is_gated=True)})[0]
+    assert closed.user_codes == tuple(batch.codec.user_silence.tolist())
+    assert closed.heard_codes == open_.heard_codes == open_.user_codes != closed.user_codes
+
+
+def test_steering_that_the_model_cannot_follow_is_refused_before_the_step(batch, frames):
+    with pytest.raises(ValueError, match="forced_text"):
+        batch.run(heard(frames[5]), {0: Steering(forced_text=10_000)})
+    assert batch.state.decoder.positions.tolist() == [0] * 4
+
+
+def test_next_word_is_all_that_its_slot_may_say_whatever_the_bias(batch, frames):
+    free = [batch.run(heard(frame))[0] for frame in frames[:5]]
+    batch.state.reset([0, 1])
+    steering = {0: Steering(next_word=9, logit_bias=only(4, batch))}
+    told = [batch.run(heard(frame), steering)[0] for frame in frames[:5]]
+    assert [outputs[0].text for outputs in told] == [9] * 5
+    assert [tokens(outputs[1]) for outputs in told] == [tokens(outputs[1]) for outputs in free]

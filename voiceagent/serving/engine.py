@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from voiceagent.serving.prompts import Prompt, Prompts
 from voiceagent.serving.requests import Filling, Requests
 from voiceagent.serving.session import Session, SessionFrame, StepInput
 from voiceagent.serving.slots import SlotTable
+from voiceagent.serving.steering import Steering
 from voiceagent.serving.step import BatchStep, SlotOutput
 from voiceagent.serving.voices import VoiceRegistry
 
@@ -202,9 +203,9 @@ class Engine:
         stepping = [session for session in self._sessions.values() if session.ready_frames]
         if not stepping:
             return []
-        inputs = [self._input(session) for session in stepping]
+        inputs = [session.next_input() for session in stepping]
         begin_us = self._clock.now_us()
-        outputs, rows = self._batch.run(inputs)
+        outputs, rows = self._batch.run(inputs, self._steerings(inputs))
         duration_us = self._clock.now_us() - begin_us
         gated = sum(item.is_gated for item in inputs)
         self.metrics.record_step(duration_us, len(inputs), rows, gated)
@@ -229,10 +230,10 @@ class Engine:
             self._sampling, **{k: v for k, v in wishes.items() if v is not None}
         )
 
-    def _input(self, session: Session) -> StepInput:
-        """What it heard, and the word that it may say where it is telling a fact."""
-        filling = self._fillings[session.handle.index]
-        return dataclasses.replace(session.next_input(), next_word=filling.word)
+    def _steerings(self, inputs: Sequence[StepInput]) -> dict[int, Steering]:
+        """By slot, the words of those that are telling a fact."""
+        words = {item.slot: self._fillings[item.slot].word for item in inputs}
+        return {slot: Steering(next_word=word) for slot, word in words.items() if word is not None}
 
     def _frame(self, session: Session, item: StepInput, output: SlotOutput) -> SessionFrame:
         step = session.steps

@@ -21,7 +21,6 @@ class StepInput:
     pcm: Samples  # float32 [1920]
     is_gated: bool
     is_filled: bool = False
-    next_word: int | None = None  # the one word that may be said, PAD for none; None leaves all
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -1,15 +1,16 @@
-"""The one 80 ms step: hear, decide, speak, for every slot whose frame is complete.
+"""The one 80 ms step: hear, steer, speak, for every slot whose frame is complete.
 
 Inputs are written into arrays allocated once, on the host, and go to the device in one piece each;
 the states live here too, on the device of the weights. The batch is the smallest
 bucket (a power of two) that covers the highest slot in use, as a view on the same storage. Not
-here: who owns a slot, and when to step (`engine`).
+here: who owns a slot, when to step (`engine`), and where a slot is steered to (`turns`).
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Generator, Iterator, Sequence
+import functools
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -23,6 +24,7 @@ from voiceagent.model.decoder import Decoder, DecoderState, StepOutput
 from voiceagent.model.prompt import PromptPlan
 from voiceagent.model.sampling import UNFORCED, Sampling
 from voiceagent.serving.session import StepInput
+from voiceagent.serving.steering import Steering
 
 
 @dataclasses.dataclass
@@ -43,10 +45,20 @@ class SlotOutput:
     text: int
     user_text: int | None
     user_codes: tuple[int, ...]  # as the model got them
+    heard_codes: tuple[int, ...]  # as it would have without steering
     agent_codes: tuple[int, ...]
     p_pad: float
     p_epad: float
     entropy: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class HeardFrames:
+    """What `BatchStep.hear` leaves for `BatchStep.speak`."""
+
+    inputs: Sequence[StepInput]
+    active: Tensor  # bool [rows]
+    codes: Tensor  # i64 [rows, K_user]
 
 
 def bucket(num_slots: int, highest_slot: int) -> int:
@@ -69,8 +81,22 @@ class _HostArray:
         return self._device[:rows]
 
 
+def _tokens(tokens: Mapping[int, int | None], array: _HostArray, rows: int) -> Tensor | None:
+    """Tokens by slot as i64 [rows], UNFORCED for the others; None where there are none."""
+    given = {slot: token for slot, token in tokens.items() if token is not None}
+    if not given:
+        return None
+    array.host.fill_(UNFORCED)
+    for slot, token in given.items():
+        array.host[slot] = token
+    return array.upload(rows)
+
+
 class BatchStep:
-    """See the module's docstring. Next: `begin` when a slot gets a session, then `run`."""
+    """See the module's docstring.
+
+    Next: `begin` when a slot gets a session, then `hear` and `speak`, or both as `run`.
+    """
 
     def __init__(self, codec: Codec[Any], decoder: Decoder, num_slots: int) -> None:
         self.codec = codec
@@ -91,7 +117,15 @@ class BatchStep:
         self._pcm = _HostArray(num_slots, 1, samples, dtype=torch.float32, device=self.device)
         self._active = _HostArray(num_slots, dtype=torch.bool, device=self.device)
         self._gate = _HostArray(num_slots, dtype=torch.bool, device=self.device)
-        self._next_word = _HostArray(num_slots, dtype=torch.int64, device=self.device)
+        self._closed = _HostArray(num_slots, dtype=torch.bool, device=self.device)
+        self._forced = _HostArray(num_slots, dtype=torch.int64, device=self.device)
+        self._next_words = _HostArray(num_slots, dtype=torch.int64, device=self.device)
+
+    @functools.cached_property
+    def _bias(self) -> _HostArray:
+        """Made when first needed: it is the one array as wide as the vocabulary."""
+        size = self.decoder.config.text_cardinality
+        return _HostArray(self.num_slots, size, dtype=torch.float32, device=self.device)
 
     def begin(self, slot: int, sampling: SamplingDefaults, seed: int) -> None:
         """Give a slot a fresh state and its session's sampling settings."""
@@ -141,40 +175,94 @@ class BatchStep:
         """Note that a slot's session is over; its state is made fresh when the next one begins."""
         self._sampled_slots.discard(slot)
 
-    @torch.inference_mode()
-    def run(self, inputs: Sequence[StepInput]) -> tuple[list[SlotOutput], int]:
+    def run(
+        self, inputs: Sequence[StepInput], steerings: Mapping[int, Steering] | None = None
+    ) -> tuple[list[SlotOutput], int]:
         """Advance the given slots by one frame.
 
         Args:
             inputs: at least one, each of another slot.
+            steerings: by slot, of those that are steered.
 
         Returns:
             One output per input, in the same order, and the rows computed.
         """
+        return self.speak(self.hear(inputs), steerings or {})
+
+    @torch.inference_mode()
+    def hear(self, inputs: Sequence[StepInput]) -> HeardFrames:
+        """Encode the users' frames; does not wait for a GPU. Next: `speak`.
+
+        Args:
+            inputs: at least one, each of another slot.
+        """
         rows = bucket(self.num_slots, max(item.slot for item in inputs))
-        view = self._view(rows)
         self._active.host.zero_()
-        self._next_word.host.fill_(UNFORCED)
         for item in inputs:
             self._pcm.host[item.slot, 0] = torch.from_numpy(item.pcm)
             self._active.host[item.slot] = True
             self._gate.host[item.slot] = item.is_gated
-            if item.next_word is not None:
-                self._next_word.host[item.slot] = item.next_word
         active, gate = self._active.upload(rows), self._gate.upload(rows)
-        is_filling = any(item.next_word is not None for item in inputs)
-        heard = self.codec.encode_step(self._pcm.upload(rows), view.codec, active)
-        user_codes = torch.where(gate[:, None], self.codec.user_silence, heard)
+        codes = self.codec.encode_step(self._pcm.upload(rows), self._view(rows).codec, active)
+        codes = torch.where(gate[:, None], self.codec.user_silence, codes)
+        return HeardFrames(inputs, active, codes)
+
+    @torch.inference_mode()
+    def speak(
+        self, heard: HeardFrames, steerings: Mapping[int, Steering]
+    ) -> tuple[list[SlotOutput], int]:
+        """Answer the frames that were heard.
+
+        Args:
+            heard: of `hear`, just before.
+            steerings: by slot, of those that are steered.
+
+        Returns:
+            One output per input, in the same order, and the rows computed.
+
+        Raises:
+            ValueError: a steering that this model cannot follow; no slot has answered then.
+        """
+        rows, active = len(heard.active), heard.active
+        view = self._view(rows)
+        for steering in steerings.values():
+            steering.check(self.decoder.config.text_cardinality)
+        user_codes = self._gated(heard.codes, steerings)
+        forced = {slot: item.forced_text for slot, item in steerings.items()}
+        next_words = {slot: item.next_word for slot, item in steerings.items()}
         output = self.decoder.step(
             user_codes,
             view.decoder,
             active,
-            next_word=self._next_word.upload(rows) if is_filling else None,
+            forced_text=_tokens(forced, self._forced, rows),
+            logit_bias=self._logit_bias(steerings, rows),
+            next_word=_tokens(next_words, self._next_words, rows),
             sampling=view.sampling if self._sampled_slots else None,
         )
         pcm = self.codec.decode_step(output.agent_codes, view.codec, active & output.valid)
         pcm = torch.where(output.valid[:, None, None], pcm, 0.0)
-        return self._collect(inputs, user_codes, output, pcm), rows
+        return self._collect(heard, user_codes, output, pcm), rows
+
+    def _gated(self, codes: Tensor, steerings: Mapping[int, Steering]) -> Tensor:
+        """The codes, silence for the slots whose ear is closed."""
+        slots = [slot for slot, item in steerings.items() if item.is_gated]
+        if not slots:
+            return codes
+        self._closed.host.zero_()
+        self._closed.host[slots] = True
+        return torch.where(self._closed.upload(len(codes))[:, None], self.codec.user_silence, codes)
+
+    def _logit_bias(self, steerings: Mapping[int, Steering], rows: int) -> Tensor | None:
+        """Biases f32 [rows, V]; None where nobody has one."""
+        biases = {
+            slot: item.logit_bias for slot, item in steerings.items() if item.logit_bias is not None
+        }
+        if not biases:
+            return None
+        self._bias.host.zero_()
+        for slot, bias in biases.items():
+            self._bias.host[slot] = torch.from_numpy(bias)
+        return self._bias.upload(rows)
 
     def _view(self, rows: int) -> EngineState:
         if rows not in self._views:
@@ -182,12 +270,13 @@ class BatchStep:
         return self._views[rows]
 
     def _collect(
-        self, inputs: Sequence[StepInput], user_codes: Tensor, output: StepOutput, pcm: Tensor
+        self, heard: HeardFrames, user_codes: Tensor, output: StepOutput, pcm: Tensor
     ) -> list[SlotOutput]:
         samples = pcm[:, 0].cpu().numpy()
         text = output.text.tolist()
         user_text = None if output.user_text is None else output.user_text.tolist()
-        heard, spoken = user_codes.tolist(), output.agent_codes.tolist()
+        given, spoken = user_codes.tolist(), output.agent_codes.tolist()
+        codes = given if user_codes is heard.codes else heard.codes.tolist()
         numbers = torch.stack((output.p_pad, output.p_epad, output.entropy), dim=1).tolist()
         return [
             SlotOutput(
@@ -195,9 +284,10 @@ class BatchStep:
                 samples[item.slot].copy(),
                 text[item.slot],
                 None if user_text is None else user_text[item.slot],
-                tuple(heard[item.slot]),
+                tuple(given[item.slot]),
+                tuple(codes[item.slot]),
                 tuple(spoken[item.slot]),
                 *numbers[item.slot],
             )
-            for item in inputs
+            for item in heard.inputs
         ]
