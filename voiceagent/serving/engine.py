@@ -82,6 +82,7 @@ class Engine:
         *,
         adapter: Path | None = None,
         voices: Path | None = None,
+        now: Callable[[], datetime.datetime] | None = None,
     ) -> Engine:
         """An engine with a model's weights.
 
@@ -90,6 +91,7 @@ class Engine:
             config: settings; one slot by default.
             adapter: a folder with a LoRA or DoRA adapter, merged into the weights.
             voices: the folder of registered voices.
+            now: local time of the callers; by default that of the config's time zone.
 
         Raises:
             ConfigError: the folder or its config cannot be used.
@@ -106,6 +108,7 @@ class Engine:
             sampling=folder.sampling,
             is_promptable=folder.is_promptable,
             voices=VoiceRegistry(voices) if voices else None,
+            now=now,
         )
 
     @property
