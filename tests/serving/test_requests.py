@@ -128,3 +128,11 @@ def test_model_without_requests_is_never_told_a_word(watch):
 def test_model_that_asks_for_what_it_cannot_say_is_refused(watch):
     with pytest.raises(ConfigError, match="lacks their word 'friday'"):
         Requests(WordTokenizer(("<pad>", "<epad>", "<day>")), 0, watch.now)
+
+
+def test_what_is_let_go_is_owed_no_more(filling):
+    say(filling, "<time> it is")
+    filling.let_go()
+    assert filling.word is None
+    say(filling, "four")
+    assert filling.word is None

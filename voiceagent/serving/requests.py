@@ -95,5 +95,10 @@ class Filling:
         else:
             self._steps_left = 0
         if not self._steps_left:
-            self._queue.clear()
+            self.let_go()
         return request
+
+    def let_go(self) -> None:
+        """Owe nothing any more: what was said is void, or nobody shall hear the rest."""
+        self._queue.clear()
+        self._steps_left = 0
