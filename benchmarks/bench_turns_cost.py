@@ -16,7 +16,8 @@ from harness import finish, make_parser, print_card, print_table, start
 
 from voiceagent.audio.wav import read_wav
 from voiceagent.cli.talk import QUESTION
-from voiceagent.serving.ears import Ears, ObserveConfig, SoundFrame
+from voiceagent.serving.config import ObserveConfig
+from voiceagent.serving.ears import Ears, SoundFrame
 from voiceagent.serving.end_of_turn import HEARD_SAMPLES, SmartTurn
 from voiceagent.serving.observe import ModelView, Playout, observation
 from voiceagent.turntaking.config import TurnConfig

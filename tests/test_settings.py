@@ -105,3 +105,38 @@ def test_role_and_voice_of_all_sessions_are_settings_of_the_gateway(write):
     assert settings.voices.dir == Path("/v")
     with pytest.raises(ConfigError, match="voice must be 1 to 64 letters"):
         load_settings(file, {"VOICEAGENT_GATEWAY_VOICE": "../x"}, {})
+
+
+def test_turn_taking_is_a_setting_of_the_engine_with_thresholds_of_its_own(write):
+    file = write('[engine]\npolicy = "on"\n[turns]\nduck_db = -9\n[observe]\nvad = "webrtc"\n')
+    environment = {
+        "VOICEAGENT_TURNS_IS_GATING": "off",
+        "VOICEAGENT_TURNS_BACKCHANNEL_WORDS": "mm, aha",
+        "VOICEAGENT_OBSERVE_END_OF_TURN": "smart_turn",
+    }
+    engine = load_settings(file, environment, {}).engine
+    assert (engine.policy, engine.turns.duck_db, engine.turns.is_gating) == ("on", -9, False)
+    assert engine.turns.backchannel_words == ("mm", "aha")
+    assert (engine.observe.vad, engine.observe.end_of_turn) == ("webrtc", "smart_turn")
+
+
+def test_turn_taking_is_only_written_down_unless_something_else_is_said():
+    assert load_settings(None, {}, {}).engine.policy == "shadow"
+    assert load_settings(None, {}, {"engine.policy": "off"}).engine.policy == "off"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('[engine]\npolicy = "maybe"', "policy must be one of off, shadow, on"),
+        ("[engine]\nturns = 3", r"\[engine\] turns: not known"),
+        ("[observe]\nnum_slots = 3", r"\[observe\] num_slots: not known"),
+        ('[observe]\nvad = "ears"', "vad must be"),
+        ("[turns]\nduck_db = 3", "duck_db must be"),
+        ("[turns]\nyield_after_frames = 2", "claim_after_frames must be below"),
+        ("[turns]\nduck = 3", r"\[turns\] duck: not known"),
+    ],
+)
+def test_a_threshold_that_does_not_fit_is_named(write, text, problem):
+    with pytest.raises(ConfigError, match=f"voiceagent.toml: .*{problem}"):
+        load_settings(write(text), {}, {})

@@ -19,11 +19,14 @@ from typing import Any, TypeVar
 from voiceagent.errors import ConfigError
 from voiceagent.gateway.config import GatewayConfig
 from voiceagent.records.config import RecordsConfig
-from voiceagent.serving.config import EngineConfig, VoicesConfig
+from voiceagent.serving.config import EngineConfig, ObserveConfig, VoicesConfig
+from voiceagent.turntaking.config import TurnConfig
 
 PREFIX = "VOICEAGENT_"
 #: A browser demo on a laptop; the README says how many a core carries.
 DEFAULT_SLOTS = 4
+#: Turn-taking of sessions that name none.
+DEFAULT_POLICY = "shadow"
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 _Config = TypeVar("_Config")
 
@@ -41,10 +44,14 @@ class Settings:
 
 _SECTIONS: dict[str, type] = {
     "engine": EngineConfig,
+    "turns": TurnConfig,
+    "observe": ObserveConfig,
     "gateway": GatewayConfig,
     "records": RecordsConfig,
     "voices": VoicesConfig,
 }
+#: Fields that are made of other settings.
+_DERIVED = ("engine.turns", "engine.observe", "observe.num_slots")
 
 
 def records_dir(environment: Mapping[str, str]) -> Path:
@@ -84,10 +91,13 @@ def load_settings(
         "records.dir": records_dir(environment),
         "voices.dir": voices_dir(environment),
         "engine.num_slots": DEFAULT_SLOTS,
+        "engine.policy": DEFAULT_POLICY,
     }
     values: _Layer = {key: (value, "the default") for key, value in defaults.items()}
     for layer in layers:
         values.update(layer)
+    values["engine.turns"] = (_section(TurnConfig, "turns", values), "[turns]")
+    values["engine.observe"] = (_section(ObserveConfig, "observe", values), "[observe]")
     return Settings(
         model=model,
         engine=_section(EngineConfig, "engine", values),
@@ -167,7 +177,8 @@ def _section(config: type[_Config], name: str, values: _Layer) -> _Config:
 
 def _known(key: str, origin: str) -> str:
     section, _, field = key.partition(".")
-    fields = [item.name for item in dataclasses.fields(_SECTIONS[section])]
+    names = (item.name for item in dataclasses.fields(_SECTIONS[section]))
+    fields = [name for name in names if f"{section}.{name}" not in _DERIVED]
     if field not in fields:
         raise ConfigError(f"{origin}: not known; [{section}] has {', '.join(fields)}")
     return key
@@ -191,6 +202,8 @@ def _parse(value: Any, wanted: Any) -> Any:
     if origin in (types.UnionType, typing.Union):
         (inner,) = [item for item in arguments if item is not type(None)]
         return _parse(value, inner)
+    if origin is typing.Literal:
+        return value  # which ones there are is checked by the config
     if origin is tuple:
         return _parse_tuple(value, arguments)
     if wanted is bool:

@@ -18,7 +18,7 @@ def test_flags_become_settings(tmp_path):
             *("--port", "9000", "--slots", "2", "--udp-ports", "50000-50010"),
             *("--ice-server", "stun:a", "--ice-server", "stun:b"),
             *("--records", str(tmp_path), "--record-audio", "--model", "m"),
-            *("--role", "be brief", "--voice", "anna", "--voices", "/v"),
+            *("--role", "be brief", "--voice", "anna", "--voices", "/v", "--policy", "on"),
         )
     )
     assert (settings.gateway.port, settings.engine.num_slots, settings.model) == (9000, 2, "m")
@@ -27,6 +27,7 @@ def test_flags_become_settings(tmp_path):
     assert (settings.records.dir, settings.records.with_audio) == (tmp_path, True)
     assert (settings.gateway.role, settings.gateway.voice) == ("be brief", "anna")
     assert str(settings.voices.dir) == "/v"
+    assert settings.engine.policy == "on"
 
 
 def test_defaults_are_loopback_and_four_conversations():

@@ -38,6 +38,13 @@ def test_talk_in_stereo_writes_the_user_left_and_the_agent_right(capsys, tmp_pat
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("policy", ["shadow", "on"])
+def test_talk_with_turn_taking_answers_too(capsys, tmp_path, policy):
+    _, out, _ = run(capsys, QUESTION, tmp_path / "a.wav", "--policy", policy)
+    assert "said   three plus four is seven" in out
+
+
+@pytest.mark.slow
 def test_talk_as_json_gives_words_with_times(capsys, tmp_path):
     _, out, _ = run(capsys, QUESTION, tmp_path / "a.wav", "--json")
     document = json.loads(out)

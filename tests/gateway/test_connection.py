@@ -30,7 +30,10 @@ async def peer():
         seen_us=0,
         on_goodbye=None,
     )
-    port = SimpleNamespace(dropped_in_frames=0, dropped_out_frames=0)
+    played = []
+    port = SimpleNamespace(
+        dropped_in_frames=0, dropped_out_frames=0, played=played.append, reports=played
+    )
     config = GatewayConfig(vanish_after_s=3, connect_timeout_s=15, max_session_s=100)
     return Peer(connection, port, config, clock)
 
@@ -62,6 +65,11 @@ async def test_the_first_reason_stays(peer):
     peer.end("one")
     peer.end("two")
     assert await asyncio.wait_for(peer._reason, 1) == "one"
+
+
+async def test_what_was_heard_is_told_to_the_engine(peer):
+    peer.connection.on_heard(640)
+    assert peer.port.reports == [640]
 
 
 async def test_the_peer_connection_can_end_it(peer):

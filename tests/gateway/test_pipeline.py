@@ -1,4 +1,5 @@
 import asyncio
+import dataclasses
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from voiceagent.audio.framing import FRAME_SAMPLES, PACKET_SAMPLES
 from voiceagent.clock import MonotonicClock
 from voiceagent.errors import AtCapacity
 from voiceagent.gateway.pipeline import FullDuplexService, samples, to_pipecat
-from voiceagent.serving.messages import AgentFrame, SessionEnded, SessionKey
+from voiceagent.serving.messages import AgentFrame, SessionEnded, SessionKey, UserFrame
 from voiceagent.serving.ports import SessionPort
 
 KEY = SessionKey("0" * 32, 0, 1)
@@ -187,10 +188,12 @@ def test_channels_are_mixed_to_one():
 
 
 def test_a_frame_without_words_is_sound_alone(link):
-    link.send_frame(type("F", (), {"complete_us": 0, "pcm": np.zeros(FRAME_SAMPLES, np.float32)}))
+    link.send_frame(UserFrame(KEY, 0, np.zeros(FRAME_SAMPLES, np.float32)))
     frame = link.port._waiting[0]
-    silent = type("F", (), {"pcm": frame.pcm, "said": None, "heard": None, "time_ms": 0})
-    assert [type(item) for item in to_pipecat(silent)] == [SpeechOutputAudioRawFrame]
+    silent = dataclasses.replace(frame, said=None, heard=None, generation=7)
+    (sound,) = to_pipecat(silent)
+    assert isinstance(sound, SpeechOutputAudioRawFrame)
+    assert (sound.step, sound.generation, sound.interruptible) == (frame.step, 7, False)
 
 
 def test_one_packet_is_a_quarter_of_a_frame():

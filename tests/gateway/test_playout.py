@@ -4,6 +4,7 @@ import pytest
 from voiceagent.audio.framing import FRAME_SAMPLES, PACKET_SAMPLES
 from voiceagent.gateway.playout import (
     CALM_PACKETS,
+    FADE_SAMPLES,
     MAX_SLACK_PACKETS,
     WINDOW_PACKETS,
     Pacer,
@@ -80,11 +81,21 @@ def test_one_push_larger_than_the_buffer_keeps_its_newest():
     assert buffer.take()[-1] == 47_999
 
 
-def test_flush_forgets_all_that_waits():
+def test_flush_goes_over_to_the_new_sound_at_once_and_without_a_click():
     buffer = PlayoutBuffer()
     buffer.push(ones(FRAME_SAMPLES))
-    buffer.flush()
-    assert not buffer.take().any()
+    buffer.take()
+    buffer.flush(np.zeros(FRAME_SAMPLES, np.float32))
+    packet = buffer.take()
+    assert np.abs(np.diff(packet)).max() < 0.02
+    assert not packet[FADE_SAMPLES:].any()
+    assert (buffer.queued_ms, buffer.counts.flushed_samples) == (60, 1440)
+
+
+def test_flush_of_an_empty_queue_is_a_push():
+    buffer = PlayoutBuffer()
+    buffer.flush(ones(FRAME_SAMPLES))
+    assert (buffer.queued_ms, buffer.counts.flushed_samples) == (80, 0)
 
 
 def steady(buffer, frames):

@@ -25,6 +25,8 @@ class EchoPort:
     def __init__(self):
         self.sound = np.zeros(0, np.float32)
         self.is_closed = False
+        self.reports = []
+        self.played = self.reports.append
 
     def push(self, pcm):
         self.sound = np.concatenate([self.sound, pcm])
@@ -55,8 +57,10 @@ def test_recorded_port_hands_on_and_writes_what_passed(tmp_path):
     bare = EchoPort()
     port = recorded(bare, RecordsConfig(dir=tmp_path), "nano")
     assert isinstance(port, RecordedPort)
+    port.played(640)
     frames = asyncio.run(converse(port))
     assert len(frames) == 3
+    assert bare.reports == [640]
     assert bare.is_closed
     assert (port.ended, port.dropped_in_frames, port.dropped_out_frames) == (None, 1, 2)
     assert not port.is_preparing

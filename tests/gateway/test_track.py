@@ -78,3 +78,35 @@ def test_a_stopped_track_ends(track):
     track.stop()
     with pytest.raises(MediaStreamError):
         receive(track, 1)
+
+
+def silence():
+    return np.zeros(1920, np.float32)
+
+
+def test_sound_of_a_new_generation_makes_void_what_waits(track):
+    receive(track, 1)
+    track.push(tone(), 0)
+    track.push(silence(), 1, generation=1)
+    assert track.queued_ms == 80
+    assert loudest(receive(track, 5)[1:]) < 0.05
+    track.push(tone(), 2, generation=1)
+    track.push(tone(), 3, generation=1)
+    assert track.counts.flushed_samples == 1920
+
+
+def test_what_a_listener_has_had_is_what_its_packets_held(track):
+    receive(track, 2)  # 40 ms of nothing, before the first frame
+    track.push(tone(), 0)
+    receive(track, 4)
+    assert [track.heard_ms(ms) for ms in (0, 40, 60, 79, 100, 120, 500)] == [
+        *(0, 0, 20, 20, 60, 80, 80)
+    ]
+
+
+def test_frames_that_never_came_and_sound_that_was_void_count_as_had(track):
+    receive(track, 1)
+    track.push(tone(), 0)
+    track.push(tone(), 3, generation=1)
+    receive(track, 1)
+    assert track.heard_ms(40) == 3 * 80 + 20

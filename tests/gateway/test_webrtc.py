@@ -11,6 +11,7 @@ from pipecat.processors.frameworks.rtvi.frames import RTVIServerMessageFrame
 from voiceagent.audio.framing import PACKET_SAMPLES
 from voiceagent.audio.opus import OpusEncoder
 from voiceagent.gateway import webrtc
+from voiceagent.gateway.pipeline import AgentSoundFrame
 from voiceagent.gateway.webrtc import PeerConnection, PeerTransport
 
 pytestmark = pytest.mark.asyncio
@@ -99,6 +100,25 @@ async def test_a_peer_that_does_not_read_gets_no_more(connection, channel):
 async def test_playout_is_remembered(connection, channel):
     say(channel, "client-message", data={"t": "playout", "d": {"played_ms": 640}})
     assert connection.played_ms == 640
+
+
+async def test_a_report_of_the_playout_is_handed_on_as_what_was_heard(connection, channel):
+    heard = []
+    connection.on_heard = heard.append
+    await connection.track.recv()
+    connection.track.push(np.zeros(1920, np.float32), 6)
+    await connection.track.recv()
+    say(channel, "client-message", data={"t": "playout", "d": {"played_ms": 40}})
+    assert heard == [6 * 80 + 20]
+
+
+async def test_output_hands_a_new_generation_to_the_track(connection):
+    output = PeerTransport(connection).output()
+    await connection.track.recv()
+    for generation in (0, 1):
+        sound = AgentSoundFrame(bytes(2 * 1920), 24_000, 1, step=generation, generation=generation)
+        await output.process_frame(sound, FrameDirection.DOWNSTREAM)
+    assert connection.track.counts.flushed_samples == 1920
 
 
 async def test_a_goodbye_is_handed_on(channel, goodbyes):

@@ -1,6 +1,12 @@
 import pytest
 
-from voiceagent.serving.config import EngineConfig, SessionOptions, is_voice_id, voice_id_of
+from voiceagent.serving.config import (
+    EngineConfig,
+    ObserveConfig,
+    SessionOptions,
+    is_voice_id,
+    voice_id_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -12,6 +18,7 @@ from voiceagent.serving.config import EngineConfig, SessionOptions, is_voice_id,
         {"gate_below_dbfs": 3.0},
         {"gate_below_dbfs": float("nan")},
         {"prompt_cache_mib": -1},
+        *({"policy": "maybe"}, {"policy": ""}, {"turns": {}}, {"observe": None}),
     ],
 )
 def test_engine_config_out_of_range_names_the_field(change):
@@ -28,6 +35,7 @@ def test_engine_config_out_of_range_names_the_field(change):
         {"code_temperature": 9},
         {"text_top_k": -1},
         {"seed": -1},
+        *({"policy": "maybe"}, {"policy": None}),
     ],
 )
 def test_session_options_out_of_range_name_the_field(change):
@@ -57,3 +65,9 @@ def test_name_that_is_no_id_is_refused(name):
 def test_time_zone_that_is_none_is_refused(timezone):
     with pytest.raises(ValueError, match="timezone must be an IANA name such as Europe/Berlin"):
         EngineConfig(timezone=timezone)
+
+
+@pytest.mark.parametrize("wait_ms", [-1, 10_001])
+def test_step_waits_for_no_detector_for_ever(wait_ms):
+    with pytest.raises(ValueError, match="wait_ms must be 0 to 10000"):
+        ObserveConfig(wait_ms=wait_ms)

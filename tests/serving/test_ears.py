@@ -9,7 +9,8 @@ import pytest
 from voiceagent.audio.wav import read_wav
 from voiceagent.cli.talk import QUESTION
 from voiceagent.errors import DetectorUnavailable
-from voiceagent.serving.ears import Ears, ObserveConfig, SoundFrame, check_frame, open_vad
+from voiceagent.serving.config import ObserveConfig
+from voiceagent.serving.ears import Ears, SoundFrame, check_frame, open_vad
 from voiceagent.serving.vad import SileroVad, WebRtcVad
 
 SILENCE = np.zeros(1920, np.float32)

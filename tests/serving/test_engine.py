@@ -1,16 +1,20 @@
 import dataclasses
 import datetime
+import itertools
 
 import numpy as np
 import pytest
 
-from voiceagent.errors import AtCapacity, PromptRefused, SessionClosed
+from voiceagent.audio.wav import read_wav
+from voiceagent.cli.talk import QUESTION
+from voiceagent.errors import AtCapacity, DetectorUnavailable, PromptRefused, SessionClosed
 from voiceagent.model.decoder import Decoder
 from voiceagent.model.tokenizer import WordTokenizer
-from voiceagent.serving.config import EngineConfig, SessionOptions
+from voiceagent.serving.config import EngineConfig, ObserveConfig, SessionOptions
 from voiceagent.serving.engine import Engine
 from voiceagent.serving.requests import CLOSING_STEPS
 from voiceagent.training.vocabulary import token_id, tokens
+from voiceagent.turntaking.config import TurnConfig
 
 
 class TickingClock:
@@ -243,3 +247,186 @@ def test_time_is_that_of_the_time_zone_in_the_settings(nano_codec, nano_decoder,
     ]
     offsets = [engine.now().utcoffset() for engine in engines]
     assert offsets == [datetime.timedelta(hours=5, minutes=30), datetime.timedelta(hours=14)]
+
+
+# turn-taking
+
+#: A model that is not trusted is held and made to speak, so that every actuator moves.
+DISTRUST = TurnConfig(model_trust=0.0)
+
+
+@pytest.fixture
+def make_engine(nano, nano_codec, nano_decoder):
+    def make(num_slots=1, turns=DISTRUST, **config):
+        # however busy the machine is, nothing is late
+        observe = ObserveConfig(wait_ms=10_000)
+        config = EngineConfig(num_slots=num_slots, turns=turns, observe=observe, **config)
+        return Engine(nano_codec, nano_decoder, nano.tokenizer(), config)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def question():
+    """A question and four seconds for its answer: float32 [T, 1920]."""
+    pcm = np.pad(read_wav(QUESTION).pcm, (0, 96_000))
+    return pcm[: len(pcm) // 1920 * 1920].reshape(-1, 1920)
+
+
+def converse(engine, policies, sounds):
+    """Sessions side by side, each in a slot; their frames."""
+    sessions = [engine.open_session(SessionOptions(policy=policy)) for policy in policies]
+    answers = {session: [] for session in sessions}
+    for frames in zip(*sounds, strict=True):
+        for session, pcm in zip(sessions, frames, strict=True):
+            session.push(pcm)
+        for answer in engine.step():
+            answers[answer.session].append(answer)
+    return list(answers.values())
+
+
+def same(mine, theirs):
+    """Whether two sessions were the same to the last bit."""
+    names = ("said", "heard", "user_codes", "agent_codes", "entropy", "turn", "generation")
+    return all(
+        np.array_equal(one.pcm, other.pcm)
+        and all(getattr(one, name) == getattr(other, name) for name in names)
+        for one, other in zip(mine, theirs, strict=True)
+    )
+
+
+def states(frames):
+    return [frame.turn["row"]["decision"]["state"] for frame in frames]
+
+
+def test_engine_asks_no_turn_taking_unless_it_is_told_to(engine):
+    assert EngineConfig().policy == "off"
+    session = engine.open_session()
+    session.push(frame())
+    (result,) = engine.step()
+    assert (engine._turns, result.turn, result.generation) == (None, None, 0)
+
+
+def test_session_may_have_another_policy_than_its_engine(make_engine):
+    engine = make_engine(3, policy="shadow")
+    for policy in ("off", "", "on"):
+        engine.open_session(SessionOptions(policy=policy)).push(frame())
+    found = [answer.turn and answer.turn["policy"] for answer in engine.step()]
+    assert found == [None, "shadow", "on"]
+
+
+def test_engine_that_lacks_a_detector_says_so_at_start_or_when_one_is_needed(
+    make_engine, monkeypatch
+):
+    def missing(config):
+        raise DetectorUnavailable("Silero VAD", "no such module")
+
+    monkeypatch.setattr("voiceagent.serving.ears.open_vad", missing)
+    with pytest.raises(DetectorUnavailable):
+        make_engine(policy="shadow")
+    engine = make_engine()
+    with pytest.raises(DetectorUnavailable):
+        engine.open_session(SessionOptions(policy="on"))
+    assert engine.num_free == 1
+    engine.open_session()
+
+
+@pytest.mark.slow
+def test_shadow_changes_no_bit_and_its_trace_is_of_what_happened(make_engine, question):
+    (off,) = converse(make_engine(), ["off"], [question])
+    (shadow,) = converse(make_engine(), ["shadow"], [question])
+    for mine, theirs in zip(shadow, off, strict=True):
+        assert np.array_equal(mine.pcm, theirs.pcm)
+        assert (mine.agent_codes, mine.said, mine.heard) == (
+            *(theirs.agent_codes, theirs.said, theirs.heard),
+        )
+        assert (mine.p_pad, mine.generation) == (theirs.p_pad, 0)
+    for before, after in itertools.pairwise(shadow):
+        seen = after.turn["row"]["observation"]
+        assert (seen["p_pad"], seen["heard"]) == (before.p_pad, before.heard)
+        assert (seen["frame"], seen["is_late"]) == (after.step, False)
+    assert {"listen", "user_pause", "speak"} <= set(states(shadow))
+
+
+@pytest.mark.slow
+def test_model_that_is_held_answers_when_it_is_let(make_engine, question):
+    (off,) = converse(make_engine(), ["off"], [question])
+    (on,) = converse(make_engine(), ["on"], [question])
+    first_off, first_on = (
+        next(answer.step for answer in answers if answer.said) for answers in (off, on)
+    )
+    taken = next(answer for answer in on if answer.turn["row"]["decision"]["forced_text"] == "epad")
+    assert first_on > first_off
+    assert taken.step < first_on
+    assert any(answer.turn["row"]["decision"]["pad_bias_nats"] > 1 for answer in on)
+
+
+@pytest.mark.slow
+def test_noise_over_the_agents_speech_reaches_the_model_as_silence(make_engine, question):
+    engine = make_engine(turns=TurnConfig())
+    noise = np.random.default_rng(0).normal(0, 2e-3, question.shape).astype(np.float32)
+    (answers,) = converse(engine, ["on"], [question + noise])
+    silence = tuple(engine._batch.codec.user_silence.tolist())
+    speaking = [answer for answer in answers if states([answer]) == ["speak"]]
+    assert len(speaking) > 10
+    assert {answer.user_codes for answer in speaking} == {silence}
+    assert all(answer.is_gated for answer in speaking)
+    assert engine.metrics.gated_frames >= len(speaking)
+
+
+@pytest.mark.slow
+def test_interrupted_agent_is_silent_at_once_and_its_sound_of_before_void(make_engine, question):
+    engine = make_engine(turns=TurnConfig(yield_after_frames=5))
+    spoken = np.concatenate([question[:34], question[3:37]])
+    (answers,) = converse(engine, ["on"], [spoken])
+    at = states(answers).index("yield")
+    assert [(answer.generation, answer.is_flush) for answer in answers[at - 1 : at + 2]] == [
+        *((0, False), (1, True), (1, False)),
+    ]
+    assert answers[at - 1].pcm.any()
+    assert not answers[at + 1].pcm.any()
+    assert (engine.metrics.flushes, engine.metrics.rewound_frames > 0) == (1, True)
+    decoder = engine._batch.state.decoder
+    assert decoder.positions.tolist() == [len(answers)]  # taken again, not taken back
+
+
+@pytest.mark.slow
+def test_sessions_of_all_policies_are_what_each_is_beside_others(make_engine, question):
+    policies, rng = ("off", "shadow", "on"), np.random.default_rng(1)
+    sounds = [question[:36], question[35::-1], np.roll(question[:36], 5, axis=0)]
+    together = converse(make_engine(3), policies, sounds)
+    for slot, policy in enumerate(policies):
+        beside = [rng.normal(0, 0.1, sound.shape).astype(np.float32) for sound in sounds]
+        beside[slot] = sounds[slot]
+        others = ["on"] * 3
+        others[slot] = policy
+        assert same(converse(make_engine(3), others, beside)[slot], together[slot]), policy
+
+
+def test_what_a_listener_reports_moves_the_cursor(make_engine):
+    engine = make_engine(policy="shadow")
+    session = engine.open_session()
+    for step in range(8):
+        session.push(frame())
+        (answer,) = engine.step()
+        if step == 5:
+            session.played(80)
+    assert answer.turn["row"]["observation"]["heard_frames"] == 2
+    assert answer.turn["row"]["observation"]["generated_frames"] == 7
+
+
+def test_model_that_writes_no_words_of_the_user_is_warned_of(
+    nano, nano_codec, make_config, make_decoder, caplog
+):
+    spec = nano_codec.spec
+    config = make_config(
+        agent=spec.agent,
+        user=spec.user,
+        agent_delays=(0,) * 8,
+        user_delays=(0,) * 4,
+        initial_agent_codes=(256,) * 8,
+        initial_user_codes=(256,) * 4,
+    )
+    settings = EngineConfig(policy="shadow")
+    Engine(nano_codec, make_decoder(config), nano.tokenizer(), settings)
+    assert "needs_words = false" in caplog.text

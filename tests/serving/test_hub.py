@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from voiceagent.errors import MalformedMessage, PromptRefused, VoiceError
+from voiceagent.errors import DetectorUnavailable, MalformedMessage, PromptRefused, VoiceError
 from voiceagent.serving.config import EngineConfig, SessionOptions
 from voiceagent.serving.echo import EchoEngine
 from voiceagent.serving.hub import Hub
@@ -17,9 +17,11 @@ from voiceagent.serving.messages import (
     SessionOpened,
     SessionReady,
     SessionRefused,
+    SoundPlayed,
     StatusReport,
     UserFrame,
 )
+from voiceagent.serving.session import UNREPORTED_LAG_FRAMES
 
 
 class FaultyEngine(EchoEngine):
@@ -321,3 +323,35 @@ def test_options_that_cannot_be_had_are_refused_with_the_reason(prompted):
 
 def test_status_tells_the_voices(prompted):
     assert (prompted.status().is_promptable, prompted.status().voices) == (True, ("alice", "bob"))
+
+
+def test_report_of_the_playout_reaches_its_session_and_no_other(hub, clock):
+    first, second = opened(hub), opened(hub, b"b")
+    for _ in range(3):
+        say(hub, clock, first, 0.1)
+        say(hub, clock, second, 0.1, b"b")
+        hub.turn()
+    hub.receive(b"a", SoundPlayed(first, 240))
+    hub.receive(b"b", SoundPlayed(first, 0))
+    behind = [seat.session.unheard_frames for seat in hub._seats.values()]
+    assert behind == [0, UNREPORTED_LAG_FRAMES]
+    assert hub.counters.stale_messages == 1
+
+
+def test_policy_whose_detector_is_missing_is_refused_with_the_remedy(hub, monkeypatch):
+    def missing(options):
+        raise DetectorUnavailable("Silero VAD", "no such module")
+
+    monkeypatch.setattr(hub._engine, "open_session", missing)
+    refusal = ask(hub, OpenSession(4, SessionOptions(policy="on")))
+    assert isinstance(refusal, OptionsRefused)
+    assert "pip install" in refusal.reason
+
+
+def test_status_tells_what_turn_taking_did(hub):
+    metrics = hub._engine.metrics
+    metrics.late_observations, metrics.rewound_frames, metrics.flushes = 1, 2, 3
+    metrics.turn_events.update(["loop", "loop", "no_answer"])
+    status = hub.status()
+    found = (status.late_observations, status.rewound_frames, status.flushes, status.turn_events)
+    assert found == (1, 2, 3, 3)

@@ -8,8 +8,11 @@ from voiceagent.model import decoder as decoder_module
 from voiceagent.model.config import SamplingDefaults
 from voiceagent.model.sampling import Sampler
 from voiceagent.scenes import speaker
+from voiceagent.serving.config import EngineConfig, ObserveConfig
+from voiceagent.serving.engine import Engine
 from voiceagent.serving.step import BatchStep, StepInput
 from voiceagent.testing import laws
+from voiceagent.turntaking.config import TurnConfig
 
 pytestmark = pytest.mark.slow
 
@@ -158,3 +161,45 @@ def test_a_thousand_slot_reuses_leave_nothing_of_the_session_before(
                 assert tokens(mine) == tokens(theirs)
                 assert np.array_equal(mine.pcm, theirs.pcm)
     assert torch.isfinite(batch.state.codec.speak.source.overlap).all()
+
+
+def test_a_thousand_slot_reuses_with_turn_taking_leave_nothing_either(
+    nano, nano_codec, nano_decoder, sessions
+):
+    config = EngineConfig(
+        num_slots=SLOTS,
+        policy="on",
+        turns=TurnConfig(model_trust=0.0),
+        observe=ObserveConfig(wait_ms=10_000),
+    )
+    rng = np.random.default_rng(1)
+    probe = sessions[0][5:7]
+
+    def opened():
+        return [engine.open_session() for _ in range(SLOTS)]
+
+    def heard(frames):
+        for session, frame in zip(opened_now, frames, strict=True):
+            session.push(frame)
+        return engine.step()
+
+    def close():
+        for session in opened_now:
+            engine.close(session)
+
+    engine = Engine(nano_codec, nano_decoder, nano.tokenizer(), config)
+    opened_now = opened()
+    expected = [heard([frame] * SLOTS) for frame in probe]
+    close()
+    for _ in range(1000 // SLOTS):
+        at = int(rng.integers(40))
+        opened_now = opened()
+        for step in range(2):
+            heard([sessions[slot][(at + step) % 40] for slot in range(SLOTS)])
+        close()
+        opened_now = opened()
+        for frame, wanted in zip(probe, expected, strict=True):
+            for mine, theirs in zip(heard([frame] * SLOTS), wanted, strict=True):
+                assert (mine.agent_codes, mine.turn) == (theirs.agent_codes, theirs.turn)
+                assert np.array_equal(mine.pcm, theirs.pcm)
+        close()

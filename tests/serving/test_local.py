@@ -32,6 +32,19 @@ def test_two_sessions_in_memory_do_not_hear_each_other():
     assert with_client(work) == [np.float32(0.1), np.float32(0.2)]
 
 
+def test_what_was_heard_is_told_to_the_engine_in_memory():
+    engine = EchoEngine(EngineConfig(num_slots=1))
+
+    async def work(client):
+        port = await client.open()
+        port.push(frame(0.1))
+        await anext(port.frames())
+        port.played(80)
+        return [session.unheard_frames for session in engine._sessions.values()]
+
+    assert with_client(work, engine=engine) == [0]
+
+
 def test_open_beyond_the_slots_is_refused_until_a_port_is_closed():
     async def work(client):
         port = await client.open()

@@ -26,6 +26,7 @@ from voiceagent.serving.messages import (
     SessionOpened,
     SessionReady,
     SessionRefused,
+    SoundPlayed,
     StatusReport,
     UserFrame,
     decode,
@@ -36,7 +37,8 @@ KEY = SessionKey("0123456789abcdef" * 2, 3, 7)
 PCM = np.linspace(-1, 1, 1920, dtype=np.float32)
 MESSAGES = [
     OpenSession(1, SessionOptions(text_temperature=0.7, seed=2**62)),
-    OpenSession(2, SessionOptions(role="\U0001f600" * 4000, voice="x" * 64)),
+    OpenSession(2, SessionOptions(role="\U0001f600" * 4000, voice="x" * 64, policy="shadow")),
+    SoundPlayed(KEY, 640),
     SessionOpened(1, KEY, True, False),
     SessionReady(KEY),
     OptionsRefused(1, "no voice 'x'"),
@@ -46,9 +48,10 @@ MESSAGES = [
     Ping(),
     Pong(),
     GetStatus(9),
-    StatusReport(9, EngineStatus("nano", True, ("a",) * 256, *range(19))),
+    StatusReport(9, EngineStatus("nano", True, ("a",) * 256, *range(23))),
 ]
 TAG_OF_CLOSE, TAG_OF_PING, TAG_OF_OPEN, TAG_OF_USER_FRAME, TAG_OF_STATUS = 5, 7, 0, 3, 10
+TAG_OF_PLAYED = 13
 
 
 def raw(tag, header, payload=b"", version=VERSION):
@@ -79,6 +82,16 @@ def test_frames_carry_their_samples_bit_for_bit():
     assert (agent.pcm == PCM).all()
 
 
+def test_what_turn_taking_decided_comes_back_to_the_last_bit():
+    numbers = {"third": 1 / 3, "least": 5e-324, "none": None, "nothing": float("-inf")}
+    turn = {"policy": "on", "row": {"observation": numbers, "events": ["loop"]}}
+    sent = AgentFrame(
+        *(KEY, 1, 2, 3, None, None, 0.1, 0.2, 0.3, True, False, 2, PCM), turn, 5, is_flush=True
+    )
+    found = decode(encode(sent))
+    assert (found.turn, found.generation, found.is_flush) == (turn, 5, True)
+
+
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
@@ -95,6 +108,7 @@ def test_frames_carry_their_samples_bit_for_bit():
         (raw(TAG_OF_CLOSE, key_fields(slot=-1)), "in range"),
         (raw(TAG_OF_CLOSE, key_fields(id="x" * 60_000)), "32 hexadecimal digits"),
         (raw(TAG_OF_CLOSE, {"key": None}), "fields of SessionKey"),
+        (raw(TAG_OF_PLAYED, {**key_fields(), "played_ms": -1}), "played_ms must be at least 0"),
         (raw(TAG_OF_OPEN, {"request": 1, "options": {"seed": 1}}), "fields of SessionOptions"),
         (raw(TAG_OF_STATUS, {"request": 1, "status": status_fields(voices=["a", 1])}), "voices is"),
         (raw(TAG_OF_STATUS, {"request": 1, "status": status_fields(voices="a")}), "voices is"),

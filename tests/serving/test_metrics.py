@@ -1,4 +1,8 @@
 from voiceagent.serving.metrics import WINDOW_STEPS, StepMetrics
+from voiceagent.serving.observe import NO_CUES, ModelView, Playout, observation
+from voiceagent.serving.steering import Plan, Repeat
+from voiceagent.turntaking.trace import TurnRow
+from voiceagent.turntaking.types import Decision, Event, Reason, State, TurnState
 
 
 def test_step_times_before_the_first_step_are_zero():
@@ -19,3 +23,16 @@ def test_step_times_are_percentiles_of_a_bounded_window():
     assert metrics.frames == 3 * WINDOW_STEPS
     assert metrics.rows == 5 * WINDOW_STEPS
     assert metrics.gated_frames == WINDOW_STEPS
+
+
+def test_turns_are_counted_by_what_was_done_and_seen():
+    decision = Decision(
+        state=State.STUCK, reason=Reason.WATCHDOG, events=(Event.LOOP, Event.FRAME_GAP)
+    )
+    seen = observation(3, NO_CUES, ModelView(), Playout())
+    row = TurnRow(state=TurnState(), observation=seen, decision=decision)
+    metrics = StepMetrics()
+    metrics.record_turn(row, Plan(forget_steps=2, repeats=(Repeat((0,)),) * 3, is_flush=True))
+    metrics.record_turn(row, Plan())
+    assert (metrics.late_observations, metrics.rewound_frames, metrics.flushes) == (2, 5, 1)
+    assert metrics.turn_events == {"loop": 2, "frame_gap": 2}

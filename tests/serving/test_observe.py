@@ -7,7 +7,8 @@ import pytest
 
 from voiceagent.audio.wav import read_wav
 from voiceagent.cli.talk import QUESTION
-from voiceagent.serving.ears import ObserveConfig, SoundFrame
+from voiceagent.serving.config import ObserveConfig
+from voiceagent.serving.ears import SoundFrame
 from voiceagent.serving.observe import NO_CUES, ModelView, Observer, Playout, observation
 from voiceagent.turntaking.types import Text
 
@@ -89,6 +90,14 @@ def test_a_new_session_begins_after_the_frames_before_it(observer):
     observer.submit([frame(0, pcm=pcm * 300)])
     observer.poll(WAIT_MS)
     assert observer._ears._level._floor_dbfs[0] == pytest.approx(-49.75)
+
+
+def test_what_a_slot_had_waiting_does_not_come_in_its_new_session(observer, blocked):
+    observer.submit([frame(3), frame(8, slot=1)])
+    observer.begin(0)
+    observer.submit([frame(0)])
+    blocked.set()
+    assert [(cue.slot, cue.frame) for cue in observer.poll(WAIT_MS)] == [(1, 8), (0, 0)]
 
 
 def test_a_pause_is_judged_once():

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from voiceagent.errors import AtCapacity, EngineUnavailable, SessionClosed
+from voiceagent.serving.config import EngineConfig
 from voiceagent.serving.echo import EchoEngine
 from voiceagent.serving.ports import EngineClient
 
@@ -51,6 +52,22 @@ def test_frame_tells_the_time_of_its_step_and_its_lag(echo_address):
     answer = with_client(echo_address, work)
     assert (answer.step, answer.time_ms) == (0, 0)
     assert 0 < answer.step_us < answer.lag_us < 1_000_000
+
+
+def test_what_was_heard_is_told_to_the_engine(serve):
+    engine = EchoEngine(EngineConfig(num_slots=1))
+    address = serve(engine)
+
+    async def work(client):
+        port = await client.open()
+        port.push(np.tile(frame(0.1), 2))
+        frames = port.frames()
+        await anext(frames), await anext(frames)
+        port.played(160)
+        await client.status()
+        return [session.unheard_frames for session in engine._sessions.values()]
+
+    assert with_client(address, work) == [0]
 
 
 def test_open_beyond_the_slots_is_refused_at_once(echo_address):

@@ -3,7 +3,7 @@ import pytest
 
 from voiceagent.errors import SessionClosed
 from voiceagent.serving.config import EngineConfig, SessionOptions
-from voiceagent.serving.session import Session
+from voiceagent.serving.session import UNREPORTED_LAG_FRAMES, Session
 from voiceagent.serving.slots import SlotHandle
 
 
@@ -61,3 +61,24 @@ def test_session_that_prepares_counts_sound_and_keeps_none(session):
     session.push(frame(0.5))
     session.is_preparing = False
     assert (session.early_samples, session.ready_frames, session.dropped_frames) == (1920, 0, 0)
+
+
+def heard_frames(session):
+    assert session.playout.generated_frames == session.playout.sent_frames == session.steps
+    return session.playout.heard_frames
+
+
+def test_listener_who_reports_nothing_is_taken_to_be_a_constant_behind(session):
+    assert heard_frames(session) == 0
+    session.steps = 10
+    assert heard_frames(session) == 10 - UNREPORTED_LAG_FRAMES
+
+
+def test_listener_who_reports_is_that_far_behind_until_the_next_report(session):
+    session.steps = 10
+    session.played(401)
+    assert heard_frames(session) == 5
+    session.steps = 12
+    assert heard_frames(session) == 7
+    session.played(5000)
+    assert heard_frames(session) == 12

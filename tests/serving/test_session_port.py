@@ -1,10 +1,17 @@
 import asyncio
+import dataclasses
 
 import numpy as np
 import pytest
 
 from voiceagent.errors import SessionClosed
-from voiceagent.serving.messages import AgentFrame, SessionEnded, SessionKey, SessionReady
+from voiceagent.serving.messages import (
+    AgentFrame,
+    SessionEnded,
+    SessionKey,
+    SessionReady,
+    SoundPlayed,
+)
 from voiceagent.serving.session_port import MAX_WAITING_FRAMES, SessionPort
 
 KEY = SessionKey("0" * 32, 0, 1)
@@ -13,6 +20,8 @@ KEY = SessionKey("0" * 32, 0, 1)
 class RecordingLink:
     def __init__(self):
         self.frames, self.closed, self.is_full = [], [], False
+        self.played = []
+        self.send_played = self.played.append
 
     def send_frame(self, frame):
         self.frames.append(frame)
@@ -135,3 +144,18 @@ def test_port_that_prepares_counts_sound_and_waits_for_the_engines_word(link, cl
     port.push(np.zeros(1920, np.float32))
     assert (port.early_samples, port.is_preparing) == (2000, False)
     assert len(link.frames) == (port.ended is None)
+
+
+def test_what_was_heard_is_reported_while_the_session_lives(port, link):
+    port.played(640)
+    port.end("over")
+    port.played(720)
+    assert link.played == [SoundPlayed(KEY, 640)]
+
+
+def test_frame_carries_what_turn_taking_decided(port):
+    decided = dataclasses.replace(answer(0), turn={"policy": "on"}, generation=3, is_flush=True)
+    port.deliver(decided)
+    port.end("over")
+    (frame,), _ = read(port)
+    assert (frame.turn, frame.generation, frame.is_flush) == ({"policy": "on"}, 3, True)

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from voiceagent.model.config import SamplingDefaults
-from voiceagent.serving.steering import Steering
+from voiceagent.serving.steering import Repeat, Steering
 from voiceagent.serving.step import BatchStep, StepInput, bucket
 
 
@@ -105,6 +105,15 @@ def test_slot_whose_model_has_no_whole_frame_yet_does_not_advance_its_voice(dela
     assert delayed_batch.state.codec.speak.source.frame.tolist() == [1]
 
 
+def state_of(batch, slot):
+    """Every bit of a slot's decoder, but for what lies beyond its position."""
+    return [tensor[slot].clone() for tensor, _ in batch.state.decoder.tensors()]
+
+
+def same(one, other):
+    return all(torch.equal(mine, theirs) for mine, theirs in zip(one, other, strict=True))
+
+
 def tokens(output):
     return (output.user_codes, output.text, output.user_text, output.agent_codes)
 
@@ -176,3 +185,93 @@ def test_next_word_is_all_that_its_slot_may_say_whatever_the_bias(batch, frames)
     told = [batch.run(heard(frame), steering)[0] for frame in frames[:5]]
     assert [outputs[0].text for outputs in told] == [9] * 5
     assert [tokens(outputs[1]) for outputs in told] == [tokens(outputs[1]) for outputs in free]
+
+
+def test_steps_taken_again_as_they_were_leave_every_bit(batch, frames):
+    for frame in frames[:9]:
+        outputs = batch.run(heard(frame))[0]
+    before = state_of(batch, 0)
+    again = batch.repeat(2, {0: [Repeat(outputs[0].user_codes)]})
+    assert again == {0: []}
+    assert same(state_of(batch, 0), before)
+
+
+def test_slots_take_steps_again_beside_each_other_however_many_each(batch, frames):
+    given = {slot: [] for slot in (0, 1)}
+    for frame in frames[:9]:
+        for output in batch.run(heard(frame))[0]:
+            given[output.slot].append(Repeat(output.user_codes))
+    before = state_of(batch, 0), state_of(batch, 1)
+    batch.repeat(2, {0: given[0][-6:], 1: given[1][-2:]})
+    assert same(state_of(batch, 0), before[0])
+    assert same(state_of(batch, 1), before[1])
+
+
+def test_nothing_taken_again_is_nothing_done(batch, frames):
+    batch.run(heard(frames[5]))
+    assert batch.repeat(2, {}) == {}
+    assert batch.state.decoder.positions.tolist() == [1, 1, 0, 0]
+
+
+def test_steps_of_a_delayed_model_taken_again_leave_every_bit(delayed_batch, frames):
+    given = [delayed_batch.run([StepInput(0, frame, False)])[0][0].user_codes for frame in frames]
+    before = state_of(delayed_batch, 0)
+    delayed_batch.repeat(1, {0: [Repeat(codes) for codes in given[-6:]]})
+    assert same(state_of(delayed_batch, 0), before)
+
+
+def test_wrongly_gated_slot_that_hears_again_is_as_if_it_had_heard(
+    nano_codec, nano_decoder, frames
+):
+    """Compared with a decoder that heard all along and was made to say the same."""
+    batch = BatchStep(nano_codec, nano_decoder, 1)
+    closed, state = {0: Steering(is_gated=True)}, nano_decoder.init_state(1)
+    said = [
+        batch.run([StepInput(0, frame, False)], closed if at >= 4 else None)[0][0]
+        for at, frame in enumerate(frames[:10])
+    ]
+    understood = batch.repeat(1, {0: [Repeat(output.heard_codes) for output in said[4:]]})
+    before = [output.user_text for output in said[4:]]
+    for output in said:
+        nano_decoder.step(
+            torch.tensor([output.heard_codes]),
+            state,
+            torch.ones(1, dtype=torch.bool),
+            forced_text=torch.tensor([output.text]),
+            forced_agent_codes=torch.tensor([output.agent_codes]),
+        )
+    assert said[5].heard_codes != said[5].user_codes
+    assert same(state_of(batch, 0), [tensor[0] for tensor, _ in state.tensors()])
+    after = state.tokens[0, 1, torch.arange(5, 11) % state.tokens.shape[2]].tolist()
+    assert understood[0] == [new for new, old in zip(after, before, strict=True) if new != old]
+
+
+def test_neighbour_of_a_slot_that_is_rewound_keeps_every_bit(batch, frames):
+    for frame in frames[:8]:
+        outputs = batch.run(heard(frame))[0]
+    before = state_of(batch, 1)
+    batch.repeat(2, {0: [Repeat(outputs[0].user_codes, is_silent=True)] * 3})
+    batch.forget(0, 2)
+    assert same(state_of(batch, 1), before)
+    assert batch.state.decoder.positions.tolist() == [6, 8, 0, 0]
+
+
+def test_steps_nobody_heard_are_silent_in_the_models_memory(batch, frames):
+    for frame in frames[:8]:
+        outputs = batch.run(heard(frame, [0]), {0: Steering(forced_text=9)})[0]
+    batch.repeat(2, {0: [Repeat(outputs[0].user_codes, is_silent=True)] * 3})
+    tokens = batch.state.decoder.tokens[0, 0]
+    pad = batch.decoder.config.pad_id
+    assert tokens[torch.arange(3, 9) % len(tokens)].tolist() == [9, 9, 9, pad, pad, pad]
+
+
+def test_forgotten_steps_have_never_been(batch, frames):
+    silence = {slot: Steering(is_gated=True) for slot in (0, 1)}
+    for frame in frames[:8]:
+        batch.run(heard(frame), silence)
+    for frame in frames[8:12]:
+        batch.run(heard(frame, [0]), {0: Steering(forced_text=9)})
+    batch.forget(0, 4)
+    forgetful, other = batch.run(heard(frames[12]), silence)[0]
+    assert tokens(forgetful) == tokens(other)
+    assert (forgetful.p_pad, forgetful.entropy) == (other.p_pad, other.entropy)

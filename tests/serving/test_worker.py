@@ -7,7 +7,12 @@ import pytest
 import zmq
 
 from voiceagent.errors import ConfigError
-from voiceagent.serving.config import EngineConfig, SessionOptions, WorkerConfig
+from voiceagent.serving.config import (
+    EngineConfig,
+    ObserveConfig,
+    SessionOptions,
+    WorkerConfig,
+)
 from voiceagent.serving.echo import EchoEngine
 from voiceagent.serving.messages import (
     AgentFrame,
@@ -27,6 +32,7 @@ from voiceagent.serving.worker import (
     parse_arguments,
     to_arguments,
 )
+from voiceagent.turntaking.config import TurnConfig
 
 
 class RawGateway:
@@ -126,6 +132,9 @@ def test_parse_arguments_is_the_inverse_of_to_arguments():
         device="cuda:1",
         allow_slow=True,
         prompt_cache_mib=9,
+        policy="on",
+        turns=TurnConfig(duck_db=-9.5, is_gating=False, backchannel_words=("mm", "aha")),
+        observe=ObserveConfig(vad_model=Path("a file"), wait_ms=3),
     )
     config = WorkerConfig(
         address="tcp://127.0.0.1:*",
@@ -140,9 +149,15 @@ def test_parse_arguments_is_the_inverse_of_to_arguments():
     assert parse_arguments([*to_arguments(config), "--supervised"])[1]
 
 
-@pytest.mark.parametrize("flags", [["--slots=0"], ["--address=tcp://0.0.0.0:1"]])
+@pytest.mark.parametrize(
+    "flags",
+    [
+        *(["--slots=0"], ["--address=tcp://0.0.0.0:1"], ["--policy=maybe"]),
+        *(['--turns={"duck_db": 3}'], ['--turns={"num": 1}'], ['--observe={"vad": "?"}']),
+    ],
+)
 def test_flags_out_of_range_are_a_config_error(flags):
-    with pytest.raises(ConfigError, match=r"num_slots|address"):
+    with pytest.raises(ConfigError, match=r"num_slots|address|policy|duck_db|'num'|vad"):
         parse_arguments(["--address=tcp://127.0.0.1:*", *flags])
 
 

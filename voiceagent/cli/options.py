@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from voiceagent.errors import ConfigError
+from voiceagent.serving.config import POLICIES
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,6 +51,16 @@ def add_prompt_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="DIR",
         help="folder of registered voices (default: voices/ in voiceagent's data folder)",
+    )
+
+
+def add_policy_argument(parser: argparse.ArgumentParser, *, default: str) -> None:
+    """--policy; None where it is not given."""
+    parser.add_argument(
+        "--policy",
+        choices=POLICIES,
+        help="turn-taking: off leaves it to the model, shadow decides and only writes it down, on "
+        f"does it (default: {default})",
     )
 
 

@@ -10,10 +10,10 @@ import signal
 from pathlib import Path
 
 from voiceagent.audio.framing import FRAME_MS
-from voiceagent.cli.options import add_prompt_arguments
+from voiceagent.cli.options import add_policy_argument, add_prompt_arguments
 from voiceagent.errors import ConfigError
 from voiceagent.serving.metrics import StepForecast
-from voiceagent.settings import Settings, load_settings
+from voiceagent.settings import DEFAULT_POLICY, Settings, load_settings
 
 PAGE = Path(__file__).parent.parent / "_web" / "index.html"
 
@@ -27,6 +27,7 @@ not localhost):
 
 Every flag can also stand in a TOML file (--config) or the environment:
   [gateway] port = 8080       VOICEAGENT_GATEWAY_PORT=8080       --port 8080
+Thresholds of turn-taking are in [turns], such as yield_after_frames = 8.
 """
 
 
@@ -54,6 +55,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="start although steps will take longer than 80 ms; it will stutter",
     )
     add_prompt_arguments(parser)
+    add_policy_argument(parser, default=f"{DEFAULT_POLICY}, which decides and does nothing")
     parser.add_argument("--host", metavar="ADDRESS", help="to listen on (default: 127.0.0.1)")
     parser.add_argument("--port", type=int, metavar="N", help="to listen on (default: 8080)")
     parser.add_argument("--token", help="what callers must send; at least 16 characters")
@@ -121,6 +123,7 @@ def settings_of(options: argparse.Namespace) -> Settings:
         "gateway.voice": options.voice,
         "engine.device": options.device,
         "engine.allow_slow": options.allow_slow,
+        "engine.policy": options.policy,
         "gateway.host": options.host,
         "gateway.port": options.port,
         "gateway.token": options.token,

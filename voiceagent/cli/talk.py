@@ -19,13 +19,14 @@ from voiceagent.audio.framing import FRAME_MS, FRAME_SAMPLES, SAMPLE_RATE_HZ, Sa
 from voiceagent.audio.wav import Recording, read_wav, write_wav
 from voiceagent.cli.options import (
     add_model_arguments,
+    add_policy_argument,
     add_prompt_arguments,
     bounded_float,
     check_output,
 )
 from voiceagent.cli.voices import default_root
 from voiceagent.errors import ConfigError
-from voiceagent.serving.config import EngineConfig, SessionOptions
+from voiceagent.serving.config import MAX_WAIT_MS, EngineConfig, ObserveConfig, SessionOptions
 from voiceagent.serving.metrics import StepMetrics
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--seed", type=int, default=0, help="repeats a drawn answer (default: 0)")
     parser.add_argument("--json", action="store_true", help="print one JSON document instead")
     add_prompt_arguments(parser)
+    add_policy_argument(parser, default="off")
     add_model_arguments(parser)
     parser.set_defaults(run=run)
 
@@ -130,7 +132,8 @@ def load_engine(options: argparse.Namespace) -> Engine:
     use_threads(options.threads)
     return Engine.load(
         options.model,
-        EngineConfig(device=options.device),
+        # nobody waits for a recording: each frame is judged before it is decided
+        EngineConfig(device=options.device, observe=ObserveConfig(wait_ms=MAX_WAIT_MS)),
         adapter=options.adapter,
         voices=options.voices or default_root(),
     )
@@ -160,6 +163,7 @@ def _session_options(options: argparse.Namespace) -> SessionOptions:
             text_temperature=options.temperature,
             code_temperature=options.temperature,
             seed=options.seed,
+            policy=options.policy or "off",
         )
     except ValueError as error:
         raise ConfigError(str(error)) from error

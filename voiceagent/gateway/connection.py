@@ -52,6 +52,7 @@ class Peer:
         self._begin_us = clock.now_us()
         self._reason: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         connection.on_goodbye = self.end
+        connection.on_heard = port.played
 
     @property
     def dropped_frames(self) -> int:

@@ -28,6 +28,7 @@ _HELP = {
     "playout_skipped_packets": "packets to clients not sent after a stall",
     "playout_dropped_samples": "samples to clients dropped because too much waited",
     "playout_trimmed_samples": "samples to clients cut out because they always waited",
+    "playout_flushed_samples": "samples to clients made void by the agent's falling silent",
     "messages_ignored": "data channel messages that were rubbish or too many",
     "messages_dropped": "data channel messages to clients that do not read",
 }
@@ -49,6 +50,7 @@ def counts(peer: Peer) -> Counter[str]:
         playout_skipped_packets=playout.skipped_packets,
         playout_dropped_samples=playout.dropped_samples,
         playout_trimmed_samples=playout.trimmed_samples,
+        playout_flushed_samples=playout.flushed_samples,
         messages_ignored=connection.messages.ignored,
         messages_dropped=connection.dropped_messages,
     )

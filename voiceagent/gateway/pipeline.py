@@ -5,8 +5,10 @@ Takes, downstream:
         consumed. 24 kHz mono in steps of 20 ms needs no conversion and waits least.
     all others are passed on.
 Emits, downstream, from its start until its end:
-    SpeechOutputAudioRawFrame  the agent without a pause, silence included: 24 kHz, mono, 16 bits,
-        80 ms each, 12.5 a second; not interruptible, and an InterruptionFrame is never emitted.
+    AgentSoundFrame  a SpeechOutputAudioRawFrame: the agent without a pause, silence included:
+        24 kHz, mono, 16 bits, 80 ms each, 12.5 a second; not interruptible, and an
+        InterruptionFrame is never emitted. Where its `generation` is newer than that of the sound
+        before it, whoever plays it shall drop what still waits.
     TranscriptionFrame  a word of the user, as the model understood it.
     TTSTextFrame  a word of the agent, when it begins to be spoken.
     RTVIServerMessageFrame  both again for the browser, with their time (`rtvi.word`), and
@@ -21,6 +23,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
@@ -56,6 +59,19 @@ from voiceagent.serving.ports import (
 from voiceagent.serving.supervisor import EngineProcess
 
 USER_ID = "user"
+
+
+@dataclasses.dataclass
+class AgentSoundFrame(SpeechOutputAudioRawFrame):
+    """80 ms of the agent.
+
+    Attributes:
+        step: 0 for the first of the session.
+        generation: grows whenever what was sent before is void.
+    """
+
+    step: int = 0
+    generation: int = 0
 
 
 class FullDuplexService(FrameProcessor):
@@ -190,7 +206,13 @@ def samples(frame: InputAudioRawFrame) -> Samples:
 
 def to_pipecat(frame: PortFrame) -> list[Frame]:
     """What a frame of the engine is for a pipeline: its sound first, then its words."""
-    sound = SpeechOutputAudioRawFrame(to_int16(frame.pcm).tobytes(), SAMPLE_RATE_HZ, 1)
+    sound = AgentSoundFrame(
+        to_int16(frame.pcm).tobytes(),
+        SAMPLE_RATE_HZ,
+        1,
+        step=frame.step,
+        generation=frame.generation,
+    )
     sound.interruptible = False
     frames: list[Frame] = [sound]
     if frame.heard is not None:

@@ -40,12 +40,14 @@ class PlayoutCounts:
     Attributes:
         dropped_samples: thrown away because too much waited.
         trimmed_samples: cut out because they always waited.
+        flushed_samples: made void by the agent's falling silent.
         underruns: packets filled up with silence between two sounds.
         skipped_packets: not sent because the loop was late.
     """
 
     dropped_samples: int = 0
     trimmed_samples: int = 0
+    flushed_samples: int = 0
     underruns: int = 0
     skipped_packets: int = 0
 
@@ -96,6 +98,11 @@ class PlayoutBuffer:
         self._since_underrun = 0
 
     @property
+    def queued_samples(self) -> int:
+        """Sound that waits."""
+        return self._queued.size
+
+    @property
     def queued_ms(self) -> int:
         """Sound that waits."""
         return self._queued.size * 1000 // SAMPLE_RATE_HZ
@@ -108,9 +115,12 @@ class PlayoutBuffer:
             self.counts.dropped_samples += excess
             self._cut(excess)
 
-    def flush(self) -> None:
-        """Forget all that waits."""
-        self._queued = np.empty(0, np.float32)
+    def flush(self, pcm: Samples) -> None:
+        """Go over to this sound now: all that waits is void."""
+        void = self._queued.size
+        self.counts.flushed_samples += void
+        self._queued = np.concatenate([self._queued, pcm])
+        self._cut(void)
 
     def take(self) -> Samples:
         """The next 20 ms: float32 [PACKET_SAMPLES], silence where there is nothing."""

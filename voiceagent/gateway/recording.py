@@ -87,6 +87,10 @@ class RecordedPort:
         self._pending = np.concatenate((self._pending, pcm))[-MAX_PENDING_SAMPLES:]
         self._port.push(pcm)
 
+    def played(self, played_ms: int) -> None:
+        """See `SessionPort.played`."""
+        self._port.played(played_ms)
+
     async def frames(self) -> AsyncIterator[PortFrame]:
         """See `SessionPort.frames`."""
         async for frame in self._port.frames():

@@ -32,6 +32,7 @@ from voiceagent.gateway import rtvi
 from voiceagent.gateway.config import IceServer
 from voiceagent.gateway.inbound import InboundAudio, attach
 from voiceagent.gateway.offer import OfferRefused
+from voiceagent.gateway.pipeline import AgentSoundFrame
 from voiceagent.gateway.track import PlayoutTrack
 
 #: Sound that may wait for the pipeline: 200 ms.
@@ -60,6 +61,8 @@ class PeerConnection(SmallWebRTCConnection):
         self.dropped_messages = 0
         #: How much of the agent the peer says it has played.
         self.played_ms = 0
+        #: Called with how much of the agent's sound it has had, whenever the peer reports.
+        self.on_heard: Callable[[int], None] = lambda heard_ms: None
         #: Called with the reason when the peer is gone.
         self.on_goodbye = on_goodbye
         self._is_agent_ready = True
@@ -135,6 +138,7 @@ class PeerConnection(SmallWebRTCConnection):
                 self._say_ready()
             case rtvi.Playout(played_ms):
                 self.played_ms = played_ms
+                self.on_heard(self.track.heard_ms(played_ms))
             case rtvi.Goodbye():
                 self.on_goodbye("the client hung up")
 
@@ -192,12 +196,18 @@ class _PeerOutput(SmallWebRTCOutputTransport):
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         match frame:
+            case AgentSoundFrame(step=step, generation=generation):
+                self._connection.track.push(_samples(frame), step, generation)
             case OutputAudioRawFrame():
-                self._connection.track.push(from_int16(np.frombuffer(frame.audio, np.int16)))
+                self._connection.track.push(_samples(frame))
             case RTVIServerMessageFrame():
                 self._connection.send(rtvi.server_message(frame.data))
             case _:
                 await super().process_frame(frame, direction)
+
+
+def _samples(frame: OutputAudioRawFrame) -> Samples:
+    return from_int16(np.frombuffer(frame.audio, np.int16))
 
 
 class PeerTransport(SmallWebRTCTransport):

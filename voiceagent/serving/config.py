@@ -5,18 +5,68 @@ from __future__ import annotations
 import dataclasses
 import re
 from pathlib import Path
+from typing import Literal
 
 from voiceagent_codec.fields import check_fields
 
 from voiceagent.clock import WallClock
+from voiceagent.turntaking.config import TurnConfig
 
 #: The longest path that a Unix socket may have, less the byte that ends it.
 MAX_IPC_PATH_BYTES = 106
 #: What a session may be told about its role; a page of text.
 MAX_ROLE_CHARS = 4000
+#: Turn-taking left to the model; decided and only written down; decided and done.
+POLICIES = ("off", "shadow", "on")
+#: The longest that a step may wait to be told what was heard.
+MAX_WAIT_MS = 10_000
 _VOICE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
 _ADDRESS = re.compile(r"ipc://(?P<path>/.+)|tcp://127\.0\.0\.1:(\d{1,5}|\*)")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ObserveConfig:
+    """How the sound is judged.
+
+    Attributes:
+        num_slots: sessions at once.
+        vad: "silero", the light "webrtc", or "auto": Silero, else webrtcvad with a warning.
+        vad_model: a Silero file of one's own; None is the bundled one.
+        end_of_turn: "smart_turn" asks at every pause; "off" where the model is trusted.
+        end_of_turn_model: a Smart Turn file of one's own.
+        speech_above_p: a pause is one after speech of this probability,
+        silence_below_p: when it falls below this one.
+        max_waiting_batches: frames that may wait to be judged; older ones are dropped.
+        wait_ms: that a step waits for its frame to be judged, at most; then it takes the cues of
+            the frame before.
+    """
+
+    num_slots: int = 1
+    vad: Literal["auto", "silero", "webrtc"] = "auto"
+    vad_model: Path | None = None
+    end_of_turn: Literal["off", "smart_turn"] = "off"
+    end_of_turn_model: Path | None = None
+    speech_above_p: float = 0.5
+    silence_below_p: float = 0.35
+    max_waiting_batches: int = 3
+    wait_ms: int = 10
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        if not 1 <= self.num_slots <= 1024:
+            raise ValueError(f"num_slots must be 1 to 1024, not {self.num_slots}")
+        if not 0 <= self.silence_below_p < self.speech_above_p <= 1:
+            raise ValueError(
+                f"silence_below_p must be below speech_above_p ({self.speech_above_p}) and at "
+                f"least 0, not {self.silence_below_p}"
+            )
+        if self.max_waiting_batches < 1:
+            raise ValueError(
+                f"max_waiting_batches must be at least 1, not {self.max_waiting_batches}"
+            )
+        if not 0 <= self.wait_ms <= MAX_WAIT_MS:
+            raise ValueError(f"wait_ms must be 0 to {MAX_WAIT_MS}, not {self.wait_ms}")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +82,10 @@ class EngineConfig:
         allow_slow: start although the steps of full conversations will take too long.
         prompt_cache_mib: memory for what prompts leave behind, so that they are fed only once.
         timezone: IANA name of where the time is asked for; empty is this machine's own.
+        policy: of turn-taking, for sessions that name none: "off"; "shadow" decides and writes
+            down what it would do; "on" does it.
+        turns: thresholds of turn-taking.
+        observe: how the sound is judged for it; its `num_slots` is this one's.
     """
 
     num_slots: int = 1
@@ -42,6 +96,9 @@ class EngineConfig:
     allow_slow: bool = False
     prompt_cache_mib: int = 512
     timezone: str = ""
+    policy: str = "off"
+    turns: TurnConfig = dataclasses.field(default_factory=TurnConfig)
+    observe: ObserveConfig = dataclasses.field(default_factory=ObserveConfig)
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -58,6 +115,9 @@ class EngineConfig:
         if not _DEVICE.fullmatch(self.device):
             raise ValueError(f"device must be auto, cpu, cuda or cuda:N, not {self.device!r}")
         WallClock(self.timezone)
+        if not self.policy:
+            raise ValueError(f"policy must be one of {', '.join(POLICIES)}")
+        check_policy(self.policy)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +180,7 @@ class SessionOptions:
         code_temperature: of the agent's codes.
         code_top_k: candidates kept, 0 for all.
         seed: makes a sampled session repeatable.
+        policy: what the turn-taking policy does, one of `POLICIES`; empty for the engine's default.
     """
 
     role: str = ""
@@ -129,9 +190,11 @@ class SessionOptions:
     code_temperature: float | None = None
     code_top_k: int | None = None
     seed: int = 0
+    policy: str = ""
 
     def __post_init__(self) -> None:
         check_fields(self)
+        check_policy(self.policy)
         check_role(self.role)
         if self.voice and not is_voice_id(self.voice):
             raise ValueError("voice must be 1 to 64 letters, digits, '_' and '-'")
@@ -145,6 +208,12 @@ class SessionOptions:
                 raise ValueError(f"{field} must be 0 to 2^31 - 1, not {value}")
         if not 0 <= self.seed < 2**63:
             raise ValueError(f"seed must be 0 to 2^63 - 1, not {self.seed}")
+
+
+def check_policy(policy: str) -> None:
+    """Raise ValueError for a policy that there is not."""
+    if policy and policy not in POLICIES:
+        raise ValueError(f"policy must be one of {', '.join(POLICIES)}, not {policy[:40]!r}")
 
 
 def is_voice_id(text: str) -> bool:

@@ -8,14 +8,12 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Literal
 
 import numpy as np
-from voiceagent_codec.fields import check_fields
 
 from voiceagent.audio.framing import FRAME_SAMPLES, Samples
 from voiceagent.errors import DetectorUnavailable
+from voiceagent.serving.config import ObserveConfig
 from voiceagent.serving.cues import LevelMeter, tilt_db
 from voiceagent.serving.downsample import Batch, Downsampler
 from voiceagent.serving.echo_coherence import EchoCoherence
@@ -25,45 +23,6 @@ from voiceagent.serving.vad import RATE_HZ, SileroVad, Vad, WebRtcVad
 ECHO_ASKED_ABOVE_P = 0.2
 
 _log = logging.getLogger(__name__)
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class ObserveConfig:
-    """How the sound is judged.
-
-    Attributes:
-        num_slots: sessions at once.
-        vad: "silero", the light "webrtc", or "auto": Silero, else webrtcvad with a warning.
-        vad_model: a Silero file of one's own; None is the bundled one.
-        end_of_turn: "smart_turn" asks at every pause; "off" where the model is trusted.
-        end_of_turn_model: a Smart Turn file of one's own.
-        speech_above_p: a pause is one after speech of this probability,
-        silence_below_p: when it falls below this one.
-        max_waiting_batches: frames that may wait to be judged; older ones are dropped.
-    """
-
-    num_slots: int = 1
-    vad: Literal["auto", "silero", "webrtc"] = "auto"
-    vad_model: Path | None = None
-    end_of_turn: Literal["off", "smart_turn"] = "off"
-    end_of_turn_model: Path | None = None
-    speech_above_p: float = 0.5
-    silence_below_p: float = 0.35
-    max_waiting_batches: int = 3
-
-    def __post_init__(self) -> None:
-        check_fields(self)
-        if not 1 <= self.num_slots <= 1024:
-            raise ValueError(f"num_slots must be 1 to 1024, not {self.num_slots}")
-        if not 0 <= self.silence_below_p < self.speech_above_p <= 1:
-            raise ValueError(
-                f"silence_below_p must be below speech_above_p ({self.speech_above_p}) and at "
-                f"least 0, not {self.silence_below_p}"
-            )
-        if self.max_waiting_batches < 1:
-            raise ValueError(
-                f"max_waiting_batches must be at least 1, not {self.max_waiting_batches}"
-            )
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)

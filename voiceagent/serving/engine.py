@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-from collections.abc import Callable, Iterator, Sequence
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +29,16 @@ from voiceagent.serving.prompts import Prompt, Prompts
 from voiceagent.serving.requests import Filling, Requests
 from voiceagent.serving.session import Session, SessionFrame, StepInput
 from voiceagent.serving.slots import SlotTable
-from voiceagent.serving.steering import Steering
+from voiceagent.serving.steering import Plan, Steering
 from voiceagent.serving.step import BatchStep, SlotOutput
+from voiceagent.serving.turn_slot import ModelStep, TextStream
+from voiceagent.serving.turns import Turns
 from voiceagent.serving.voices import VoiceRegistry
 
 #: What no feed yields.
 _FED = object()
+
+_log = logging.getLogger(__name__)
 
 
 class Engine:
@@ -52,7 +57,11 @@ class Engine:
         voices: VoiceRegistry | None = None,
         now: Callable[[], datetime.datetime] | None = None,
     ) -> None:
-        """An engine of weights that are loaded; it runs where they are."""
+        """An engine of weights that are loaded; it runs where they are.
+
+        Raises:
+            DetectorUnavailable: its policy needs a detector that is missing.
+        """
         self.config = config
         self.metrics = StepMetrics()
         self._tokenizer = tokenizer
@@ -73,6 +82,7 @@ class Engine:
         self._fillings: dict[int, Filling] = {}  # by slot
         self._sessions: dict[int, Session] = {}
         self._feeds: dict[int, Iterator[None]] = {}  # by slot, oldest first
+        self._turns = None if config.policy == "off" else self._load_turns()
 
     @classmethod
     def load(
@@ -96,6 +106,7 @@ class Engine:
         Raises:
             ConfigError: the folder or its config cannot be used.
             WeightsError: the weights do not fit.
+            DetectorUnavailable: its policy needs a detector that is missing.
         """
         config = config or EngineConfig()
         device = find_device(config.device)
@@ -152,9 +163,13 @@ class Engine:
         Raises:
             AtCapacity: every slot is taken.
             PromptRefused: its role or voice cannot be taken.
+            DetectorUnavailable: its policy needs a detector that is missing.
         """
         options = options or SessionOptions()
         prompt = self._prompts.prompt_of(options)
+        policy = options.policy or self.config.policy
+        if policy != "off" and self._turns is None:
+            self._turns = self._load_turns()
         handle = self._slots.acquire()
         if handle is None:
             raise AtCapacity(self.config.num_slots, self.config.retry_after_s)
@@ -168,6 +183,8 @@ class Engine:
             raise
         self._sessions[handle.index] = session
         self._fillings[handle.index] = Filling(self._requests)
+        if policy != "off" and self._turns is not None:
+            self._turns.begin(handle.index, policy)
         return session
 
     def close(self, session: Session) -> None:
@@ -182,6 +199,8 @@ class Engine:
         del self._sessions[session.handle.index]
         del self._fillings[session.handle.index]
         self._batch.end(session.handle.index)
+        if self._turns is not None:
+            self._turns.end(session.handle.index)
 
     def prepare(self) -> bool:
         """Feed the next piece of the prompt of `preparing`, which takes about a step of one slot.
@@ -208,14 +227,67 @@ class Engine:
             return []
         inputs = [session.next_input() for session in stepping]
         begin_us = self._clock.now_us()
-        outputs, rows = self._batch.run(inputs, self._steerings(inputs))
+        outputs, rows, understood = self._advance(stepping, inputs)
         duration_us = self._clock.now_us() - begin_us
-        gated = sum(item.is_gated for item in inputs)
-        self.metrics.record_step(duration_us, len(inputs), rows, gated)
-        return [
-            self._frame(session, item, output)
+        frames = [
+            self._frame(session, item, output, understood.get(output.slot, []))
             for session, item, output in zip(stepping, inputs, outputs, strict=True)
         ]
+        gated = sum(frame.is_gated for frame in frames)
+        self.metrics.record_step(duration_us, len(inputs), rows, gated)
+        return frames
+
+    def _advance(
+        self, stepping: Sequence[Session], inputs: Sequence[StepInput]
+    ) -> tuple[list[SlotOutput], int, dict[int, list[int]]]:
+        """The step of the batch, steered; and the user's tokens that repeated steps understood."""
+        turns = self._turns
+        if turns is None:
+            return *self._batch.run(inputs, self._steerings(inputs, {})), {}
+        turns.listen(inputs, {session.handle.index: session.playout for session in stepping})
+        heard = self._batch.hear(inputs)
+        decided = turns.decide()
+        for row, plan in decided.values():
+            self.metrics.record_turn(row, plan)
+        plans = {slot: plan for slot, (_, plan) in decided.items()}
+        understood = self._rewind(len(heard.active), plans)
+        return *self._batch.speak(heard, self._steerings(inputs, plans)), understood
+
+    def _steerings(
+        self, inputs: Sequence[StepInput], plans: Mapping[int, Plan]
+    ) -> dict[int, Steering]:
+        """By slot, what turn-taking asks for, and the words of those that are telling a fact."""
+        steerings = {slot: plan.steering for slot, plan in plans.items() if plan.steering}
+        for slot, plan in plans.items():
+            if plan.forget_steps or plan.is_flush:
+                self._fillings[slot].let_go()
+        for item in inputs:
+            word = self._fillings[item.slot].word
+            if word is not None:
+                steering = steerings.get(item.slot, Steering())
+                steerings[item.slot] = dataclasses.replace(steering, next_word=word)
+        return steerings
+
+    def _rewind(self, rows: int, plans: Mapping[int, Plan]) -> dict[int, list[int]]:
+        """Take back last steps, and take others again; returns what was understood anew."""
+        for slot, plan in plans.items():
+            if plan.forget_steps:
+                self._batch.forget(slot, plan.forget_steps)
+        repeats = {slot: plan.repeats for slot, plan in plans.items() if plan.repeats}
+        return self._batch.repeat(rows, repeats)
+
+    def _load_turns(self) -> Turns:
+        """The detectors; they are loaded when the first session needs them."""
+        decoder = self._batch.decoder.config
+        if self.config.turns.needs_words and not decoder.user_text:
+            _log.warning(
+                "this model does not write down what the user says, so turn-taking will take no "
+                "speech for a turn: set needs_words = false in [turns]"
+            )
+        stream = TextStream(
+            decoder.text_cardinality, decoder.pad_id, decoder.epad_id, self._tokenizer.piece
+        )
+        return Turns(self.config, stream)
 
     def _prompt(self, session: Session, prompt: Prompt) -> None:
         """Give a fresh slot its prompt at once where it is known, in pieces otherwise."""
@@ -233,19 +305,19 @@ class Engine:
             self._sampling, **{k: v for k, v in wishes.items() if v is not None}
         )
 
-    def _steerings(self, inputs: Sequence[StepInput]) -> dict[int, Steering]:
-        """By slot, the words of those that are telling a fact."""
-        words = {item.slot: self._fillings[item.slot].word for item in inputs}
-        return {slot: Steering(next_word=word) for slot, word in words.items() if word is not None}
-
-    def _frame(self, session: Session, item: StepInput, output: SlotOutput) -> SessionFrame:
+    def _frame(
+        self, session: Session, item: StepInput, output: SlotOutput, understood: Sequence[int]
+    ) -> SessionFrame:
         step = session.steps
         session.steps += 1
-        heard = None if output.user_text is None else self._tokenizer.piece(output.user_text)
+        heard = self._heard([*understood, output.user_text])
+        spoken = None
+        if self._turns is not None:
+            spoken = self._turns.spoke(output.slot, _model_step(output, heard))
         return SessionFrame(
             session=session,
             step=step,
-            pcm=output.pcm,
+            pcm=output.pcm if spoken is None else spoken.pcm,
             said=self._tokenizer.piece(output.text),
             heard=heard,
             request=self._fillings[item.slot].said(output.text),
@@ -254,10 +326,31 @@ class Engine:
             p_pad=output.p_pad,
             p_epad=output.p_epad,
             entropy=output.entropy,
-            is_gated=item.is_gated,
+            is_gated=item.is_gated or (spoken is not None and spoken.is_gated),
             is_filled=item.is_filled,
             skipped_frames=session.take_skipped(),
+            turn=None if spoken is None else spoken.turn,
+            generation=0 if spoken is None else spoken.generation,
+            is_flush=spoken is not None and spoken.is_flush,
         )
+
+    def _heard(self, tokens: Sequence[int | None]) -> str | None:
+        """Text of the user's tokens, None where none is a word."""
+        pieces = [self._tokenizer.piece(token) for token in tokens if token is not None]
+        return "".join(piece for piece in pieces if piece) or None
+
+
+def _model_step(output: SlotOutput, heard: str | None) -> ModelStep:
+    return ModelStep(
+        pcm=output.pcm,
+        text=output.text,
+        heard=heard,
+        given_codes=output.user_codes,
+        heard_codes=output.heard_codes,
+        p_pad=output.p_pad,
+        p_epad=output.p_epad,
+        entropy_nats=output.entropy,
+    )
 
 
 def find_device(name: str) -> torch.device:

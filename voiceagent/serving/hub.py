@@ -15,7 +15,14 @@ import secrets
 from typing import Protocol
 
 from voiceagent.clock import Clock
-from voiceagent.errors import AtCapacity, MalformedMessage, PromptRefused, StepFailed, VoiceError
+from voiceagent.errors import (
+    AtCapacity,
+    DetectorUnavailable,
+    MalformedMessage,
+    PromptRefused,
+    StepFailed,
+    VoiceError,
+)
 from voiceagent.serving.config import EngineConfig, SessionOptions
 from voiceagent.serving.messages import (
     AgentFrame,
@@ -33,6 +40,7 @@ from voiceagent.serving.messages import (
     SessionOpened,
     SessionReady,
     SessionRefused,
+    SoundPlayed,
     StatusReport,
     UserFrame,
 )
@@ -64,7 +72,7 @@ class SteppingEngine(Protocol):
         ...
 
     def open_session(self, options: SessionOptions | None = None) -> Session:
-        """Start a conversation, or raise AtCapacity or PromptRefused."""
+        """Start a conversation, or raise AtCapacity, PromptRefused or DetectorUnavailable."""
         ...
 
     @property
@@ -142,6 +150,8 @@ class Hub:
         match message:
             case UserFrame():
                 self._hear(client, message)
+            case SoundPlayed():
+                self._play(client, message)
             case Ping():
                 self._send(client, Pong())
             case OpenSession():
@@ -199,6 +209,10 @@ class Hub:
             missed_deadlines=self._scheduler.missed_deadlines,
             silent_frames=self._scheduler.silent_frames,
             late_frames=self._scheduler.late_frames,
+            late_observations=metrics.late_observations,
+            rewound_frames=metrics.rewound_frames,
+            flushes=metrics.flushes,
+            turn_events=metrics.turn_events.total(),
             **counters,
         )
 
@@ -246,7 +260,7 @@ class Hub:
             refusal = SessionRefused(message.request, full.num_slots, full.retry_after_s)
             self._send(client, refusal)
             return
-        except PromptRefused as error:
+        except (PromptRefused, DetectorUnavailable) as error:
             self._send(client, OptionsRefused(message.request, str(error)))
             return
         handle = session.handle
@@ -269,6 +283,12 @@ class Hub:
             return
         if self._scheduler.complete(message.key.slot, message.complete_us):
             seat.session.drop_oldest()
+
+    def _play(self, client: bytes, message: SoundPlayed) -> None:
+        if seat := self._find(client, message.key):
+            seat.session.played(message.played_ms)
+        else:
+            self.counters.stale_messages += 1
 
     def _close(self, client: bytes, key: SessionKey) -> None:
         if seat := self._find(client, key):
@@ -306,6 +326,9 @@ class Hub:
             is_filled=frame.is_filled,
             skipped_frames=frame.skipped_frames,
             pcm=frame.pcm,
+            turn=frame.turn,
+            generation=frame.generation,
+            is_flush=frame.is_flush,
         )
         self._send(seat.client, answer)
 

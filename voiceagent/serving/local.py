@@ -27,6 +27,7 @@ from voiceagent.serving.messages import (
     SessionOpened,
     SessionReady,
     SessionRefused,
+    SoundPlayed,
     UserFrame,
 )
 from voiceagent.serving.session_port import SessionPort
@@ -96,6 +97,10 @@ class LocalClient:
         self._hub.receive(_CLIENT, frame)
         self._news.set()
         return True
+
+    def send_played(self, played: SoundPlayed) -> None:
+        """For ports: see `session_port.PortLink`."""
+        self._hub.receive(_CLIENT, played)
 
     def send_close(self, key: SessionKey) -> None:
         """For ports: see `session_port.PortLink`."""

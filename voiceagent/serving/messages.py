@@ -22,8 +22,8 @@ from voiceagent.audio.framing import FRAME_SAMPLES, Samples
 from voiceagent.errors import MalformedMessage
 from voiceagent.serving.config import SessionOptions
 
-VERSION = 2
-#: Frames are below 8 KiB, a role of 4000 characters and 256 voices below 50.
+VERSION = 3
+#: Frames are below 12 KiB, a role of 4000 characters and 256 voices below 50.
 MAX_MESSAGE_BYTES = 64 * 1024
 _PREFIX = struct.Struct("<BBH")
 _PCM = "pcm"
@@ -121,6 +121,7 @@ class AgentFrame:
     Attributes:
         complete_us: of the user's frame that this step answers.
         step_us: how long the step of the whole batch took.
+        turn: plain values as JSON has them; floats come back to the last bit.
     """
 
     key: SessionKey
@@ -136,6 +137,24 @@ class AgentFrame:
     is_filled: bool
     skipped_frames: int
     pcm: Samples
+    turn: dict[str, Any] | None = None
+    generation: int = 0
+    is_flush: bool = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SoundPlayed:
+    """Gateway to engine: the caller has heard so much of the agent's sound since its first frame.
+
+    Where none comes, the engine guesses.
+    """
+
+    key: SessionKey
+    played_ms: int
+
+    def __post_init__(self) -> None:
+        if self.played_ms < 0:
+            raise ValueError(f"played_ms must be at least 0, not {self.played_ms}")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -197,6 +216,10 @@ class EngineStatus:
         refused_sessions: for want of a slot.
         vanished_clients: that said nothing for too long while they held a slot.
         failed_steps: that raised.
+        late_observations: frames that turn-taking decided without being told what was heard.
+        rewound_frames: steps that it had taken back or again.
+        flushes: times that it made sound on its way to a user void.
+        turn_events: things that its watchdogs saw.
     """
 
     model: str
@@ -221,6 +244,10 @@ class EngineStatus:
     refused_sessions: int
     vanished_clients: int
     failed_steps: int
+    late_observations: int
+    rewound_frames: int
+    flushes: int
+    turn_events: int
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -231,7 +258,7 @@ class StatusReport:
     status: EngineStatus
 
 
-FromGateway: TypeAlias = OpenSession | UserFrame | CloseSession | Ping | GetStatus
+FromGateway: TypeAlias = OpenSession | UserFrame | SoundPlayed | CloseSession | Ping | GetStatus
 FromEngine: TypeAlias = (
     SessionOpened
     | SessionRefused
@@ -259,6 +286,7 @@ _CLASSES: tuple[type[Message], ...] = (
     StatusReport,
     SessionReady,
     OptionsRefused,
+    SoundPlayed,
 )
 _TAGS = {cls: tag for tag, cls in enumerate(_CLASSES)}
 
@@ -353,4 +381,4 @@ def _fits(value: Any, expected: Any) -> bool:
         return any(_fits(value, kind) for kind in typing.get_args(expected))
     if expected is float:
         return type(value) in (int, float)
-    return type(value) is expected
+    return type(value) is (typing.get_origin(expected) or expected)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections import deque
+from collections import Counter, deque
 
 import numpy as np
 
 from voiceagent.audio.framing import FRAME_MS
+from voiceagent.serving.steering import Plan
+from voiceagent.turntaking.trace import TurnRow
 
 WINDOW_STEPS = 4096
 
@@ -60,6 +62,14 @@ class StepMetrics:
         self.rows = 0
         #: Frames that reached the model as encoded silence.
         self.gated_frames = 0
+        #: Frames that turn-taking decided without having been told what was heard.
+        self.late_observations = 0
+        #: Steps that were taken back or again.
+        self.rewound_frames = 0
+        #: Times that sound on its way to the user was void.
+        self.flushes = 0
+        #: What turn-taking's watchdogs saw, by `turntaking.types.Event`.
+        self.turn_events: Counter[str] = Counter()
 
     def record_step(self, duration_us: int, frames: int, rows: int, gated: int) -> None:
         """Count one step."""
@@ -68,6 +78,13 @@ class StepMetrics:
         self.frames += frames
         self.rows += rows
         self.gated_frames += gated
+
+    def record_turn(self, row: TurnRow, plan: Plan) -> None:
+        """Count what turn-taking saw in one frame of a session, and what was done about it."""
+        self.late_observations += row.observation.is_late
+        self.rewound_frames += plan.forget_steps + len(plan.repeats)
+        self.flushes += plan.is_flush
+        self.turn_events.update(event.value for event in row.decision.events)
 
     def step_times(self) -> StepTimes:
         """Percentiles of the time a step takes; zero before the first."""

@@ -15,8 +15,9 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 import numpy as np
 
+from voiceagent.serving.config import ObserveConfig
 from voiceagent.serving.downsample import Batch
-from voiceagent.serving.ears import Cues, Ears, ObserveConfig, SoundFrame, check_frame
+from voiceagent.serving.ears import Cues, Ears, SoundFrame, check_frame
 from voiceagent.serving.end_of_turn import HEARD_SAMPLES, SmartTurn
 from voiceagent.turntaking.types import Observation, Text
 
@@ -62,7 +63,8 @@ class Observer:
         self._ears = Ears(config)
         self._pauses = _PauseJudge(config) if config.end_of_turn == "smart_turn" else None
         self._thread = ThreadPoolExecutor(1, "observe")
-        self._waiting: deque[Future[list[Cues]]] = deque()
+        # with the slots that have begun anew since: what was heard there is another session's
+        self._waiting: deque[tuple[Future[list[Cues]], set[int]]] = deque()
         #: Batches of frames that were dropped because the thread did not keep up.
         self.dropped_batches = 0
 
@@ -77,7 +79,9 @@ class Observer:
         return 0 if self._pauses is None else self._pauses.dropped
 
     def begin(self, slot: int) -> None:
-        """Forget all of a slot, for a new session."""
+        """Forget all of a slot, for a new session; what it waits for never comes."""
+        for _, stale in self._waiting:
+            stale.add(slot)
         self._thread.submit(self._begin, slot)
 
     def submit(self, frames: Sequence[SoundFrame]) -> None:
@@ -95,9 +99,9 @@ class Observer:
             return
         while len(self._waiting) >= self._config.max_waiting_batches:
             # one that has begun cannot be cancelled, and its cues are too old to be wanted
-            self._waiting.popleft().cancel()
+            self._waiting.popleft()[0].cancel()
             self.dropped_batches += 1
-        self._waiting.append(self._thread.submit(self._hear, tuple(frames)))
+        self._waiting.append((self._thread.submit(self._hear, tuple(frames)), set()))
 
     def poll(self, wait_ms: int = 0) -> list[Cues]:
         """Take what has been judged, the oldest first.
@@ -109,10 +113,11 @@ class Observer:
             Exception: whatever a detector raised.
         """
         if self._waiting and wait_ms:
-            wait([self._waiting[-1]], timeout=wait_ms / 1000)
+            wait([self._waiting[-1][0]], timeout=wait_ms / 1000)
         found: list[Cues] = []
-        while self._waiting and self._waiting[0].done():
-            found += self._waiting.popleft().result()
+        while self._waiting and self._waiting[0][0].done():
+            judged, stale = self._waiting.popleft()
+            found += [cues for cues in judged.result() if cues.slot not in stale]
         return found
 
     def close(self) -> None:

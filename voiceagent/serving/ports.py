@@ -39,6 +39,7 @@ from voiceagent.serving.messages import (
     SessionOpened,
     SessionReady,
     SessionRefused,
+    SoundPlayed,
     StatusReport,
     UserFrame,
     decode,
@@ -201,6 +202,10 @@ class EngineClient:
     def send_frame(self, frame: UserFrame) -> bool:
         """For ports: see `session_port.PortLink`."""
         return self._send(frame)
+
+    def send_played(self, played: SoundPlayed) -> None:
+        """For ports: see `session_port.PortLink`."""
+        self._send(played)
 
     def send_close(self, key: SessionKey) -> None:
         """For ports: see `session_port.PortLink`. Repeated until the engine confirms it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 
@@ -10,7 +11,12 @@ from voiceagent.audio.framing import FRAME_MS, FRAME_SAMPLES, FrameAssembler, Sa
 from voiceagent.audio.level import rms_dbfs
 from voiceagent.errors import SessionClosed
 from voiceagent.serving.config import EngineConfig, SessionOptions
+from voiceagent.serving.observe import Playout
 from voiceagent.serving.slots import SlotHandle
+
+#: From a frame's being sent to its being heard, where nobody reports it: the playout queue and the
+#: listener's jitter buffer.
+UNREPORTED_LAG_FRAMES = 3
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -42,6 +48,9 @@ class SessionFrame:
         is_gated: whether the model was given silence instead of the user's sound.
         is_filled: whether that was because no sound had come.
         skipped_frames: of the user, waiting since the last step and heard by none.
+        turn: what turn-taking saw and decided, as `turn_slot.Spoken`; None where it is off.
+        generation: of the sound; whoever plays it drops what is older.
+        is_flush: this is the first frame of its generation.
     """
 
     session: Session
@@ -58,6 +67,9 @@ class SessionFrame:
     is_gated: bool
     is_filled: bool
     skipped_frames: int
+    turn: dict[str, Any] | None = None
+    generation: int = 0
+    is_flush: bool = False
 
     @property
     def time_ms(self) -> int:
@@ -85,6 +97,8 @@ class Session:
         self.steps = 0
         #: Input frames replaced by silence because a sample was not finite.
         self.bad_frames = 0
+        #: Frames of the agent's that are made and not heard yet.
+        self.unheard_frames = UNREPORTED_LAG_FRAMES
         self._gate_below_dbfs = config.gate_below_dbfs
         #: Input frames that came after silence had taken their place.
         self.late_frames = 0
@@ -101,6 +115,20 @@ class Session:
     def dropped_frames(self) -> int:
         """Input frames dropped because they waited too long."""
         return self._input.dropped_frames
+
+    @property
+    def playout(self) -> Playout:
+        """The cursor; between two reports it moves on with the steps."""
+        return Playout(
+            generated_frames=self.steps,
+            sent_frames=self.steps,
+            heard_frames=max(0, self.steps - self.unheard_frames),
+        )
+
+    def played(self, played_ms: int) -> None:
+        """Take a report of the listener: so much of the agent has been heard."""
+        unheard_ms = max(0, self.steps * FRAME_MS - played_ms)
+        self.unheard_frames = -(-unheard_ms // FRAME_MS)
 
     def push(self, pcm: Samples) -> None:
         """Bring user sound: float32 [N], 24 kHz mono, any N; counted, not heard, while preparing.

@@ -12,7 +12,7 @@ import asyncio
 import dataclasses
 from collections import deque
 from collections.abc import AsyncIterator
-from typing import Protocol
+from typing import Any, Protocol
 
 from voiceagent.audio.framing import FRAME_MS, FRAME_SAMPLES, FrameAssembler, Samples
 from voiceagent.clock import Clock
@@ -22,6 +22,7 @@ from voiceagent.serving.messages import (
     SessionEnded,
     SessionKey,
     SessionReady,
+    SoundPlayed,
     UserFrame,
 )
 
@@ -48,6 +49,10 @@ class PortFrame:
         step_us: how long the step of the whole batch took.
         lag_us: from the user's frame being complete in `push` to this frame being here; for a
             frame of silence fed in place of a late one, from when it was fed.
+        turn: what turn-taking saw and decided: "policy" ("shadow" or "on"), "row" and
+            "generated_dbfs", plain values; None where it is off.
+        generation: of the sound; what is queued of an older one is void.
+        is_flush: this is the first frame of its generation.
     """
 
     step: int
@@ -63,6 +68,9 @@ class PortFrame:
     skipped_frames: int
     step_us: int
     lag_us: int
+    turn: dict[str, Any] | None = None
+    generation: int = 0
+    is_flush: bool = False
 
 
 class PortLink(Protocol):
@@ -70,6 +78,10 @@ class PortLink(Protocol):
 
     def send_frame(self, frame: UserFrame) -> bool:
         """Send without waiting; False when the way is full."""
+        ...
+
+    def send_played(self, played: SoundPlayed) -> None:
+        """Say how much has been heard; lost where the way is full."""
         ...
 
     def send_close(self, key: SessionKey) -> None:
@@ -143,6 +155,14 @@ class SessionPort:
             if self._input.ready:
                 self._send(self._input.pop())
 
+    def played(self, played_ms: int) -> None:
+        """Report how much of the agent's sound, from its first frame, the caller has heard.
+
+        To be called a few times a second; where nobody does, the engine guesses.
+        """
+        if self._ended is None and not self.is_preparing:
+            self._link.send_played(SoundPlayed(self.key, played_ms))
+
     async def frames(self) -> AsyncIterator[PortFrame]:
         """What the agent says, in order; returns after `close`. One reader.
 
@@ -208,4 +228,7 @@ class SessionPort:
             skipped_frames=message.skipped_frames,
             step_us=message.step_us,
             lag_us=self._clock.now_us() - message.complete_us,
+            turn=message.turn,
+            generation=message.generation,
+            is_flush=message.is_flush,
         )

@@ -45,3 +45,33 @@ class Steering:
             raise ValueError(f"logit_bias must be float32 [{text_cardinality}], not {found}")
         if not np.isfinite(bias).any() or np.isnan(bias).any() or np.isposinf(bias).any():
             raise ValueError("logit_bias must be finite or -inf, and leave at least one token")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Repeat:
+    """A step that is taken again.
+
+    Attributes:
+        user_codes: what the model hears this time.
+        is_silent: the agent said nothing this time; else what it said before.
+    """
+
+    user_codes: tuple[int, ...]
+    is_silent: bool = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Plan:
+    """What happens to one slot between hearing and speaking, in this order.
+
+    Attributes:
+        forget_steps: the last steps have never been.
+        repeats: the last steps are taken again, oldest first.
+        steering: of the step to come; None where it is not steered.
+        is_flush: the agent's sound that is on its way to the user is void.
+    """
+
+    forget_steps: int = 0
+    repeats: tuple[Repeat, ...] = ()
+    steering: Steering | None = None
+    is_flush: bool = False

@@ -24,7 +24,7 @@ from voiceagent.model.decoder import Decoder, DecoderState, StepOutput
 from voiceagent.model.prompt import PromptPlan
 from voiceagent.model.sampling import UNFORCED, Sampling
 from voiceagent.serving.session import StepInput
-from voiceagent.serving.steering import Steering
+from voiceagent.serving.steering import Repeat, Steering
 
 
 @dataclasses.dataclass
@@ -174,6 +174,83 @@ class BatchStep:
     def end(self, slot: int) -> None:
         """Note that a slot's session is over; its state is made fresh when the next one begins."""
         self._sampled_slots.discard(slot)
+
+    def forget(self, slot: int, steps: int) -> None:
+        """Take back a slot's last steps, at most 6: the model knows nothing of them.
+
+        Raises:
+            SlotError: it has not that many to give back.
+        """
+        self.state.decoder.rollback([slot], steps)
+
+    @torch.inference_mode()
+    def repeat(self, rows: int, repeats: Mapping[int, Sequence[Repeat]]) -> dict[int, list[int]]:
+        """Take some slots' last steps again, all of them together: at most 6 steps of the batch.
+
+        Args:
+            rows: of the batch that they are taken in; that of the step gives the same bits.
+            repeats: by slot, one or more each, oldest first.
+
+        Returns:
+            By slot, what the model now understands of the user and did not before: text tokens.
+
+        Raises:
+            SlotError: a slot has not that many to give back.
+        """
+        if not repeats:
+            return {}
+        before = {slot: self._chosen(slot, len(items)) for slot, items in repeats.items()}
+        user_codes, text, agent_codes = self._again(rows, repeats, before)
+        for slot, items in repeats.items():
+            self.forget(slot, len(items))
+        for t in range(len(text)):
+            self.decoder.step(
+                user_codes[t],
+                self._view(rows).decoder,
+                text[t] != UNFORCED,
+                forced_text=text[t],
+                forced_agent_codes=agent_codes[t],
+            )
+        return {slot: self._understood(slot, tokens) for slot, tokens in before.items()}
+
+    def _again(
+        self, rows: int, repeats: Mapping[int, Sequence[Repeat]], before: Mapping[int, Tensor]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """What steps are taken again with: user codes [T, rows, K], text [T, rows], agent codes.
+
+        All slots end with the last; one that is not in a step yet has UNFORCED text there.
+        """
+        config, steps = self.decoder.config, max(map(len, repeats.values()))
+        text = torch.full((steps, rows), UNFORCED, device=self.device)
+        agent_codes = text[..., None].repeat(1, 1, config.agent.codebooks)
+        user_codes = torch.zeros(
+            steps, rows, config.user.codebooks, dtype=torch.int64, device=self.device
+        )
+        for slot, items in repeats.items():
+            for t, (item, tokens) in enumerate(
+                zip(items, before[slot], strict=True), steps - len(items)
+            ):
+                user_codes[t, slot] = torch.tensor(item.user_codes)
+                text[t, slot] = config.pad_id if item.is_silent else tokens[0]
+                agent_codes[t, slot] = tokens[config.text_streams :]
+                if item.is_silent and self.codec.spec.is_invertible:  # else it has no such codes
+                    agent_codes[t, slot] = self.codec.user_silence
+        return user_codes, text, agent_codes
+
+    def _understood(self, slot: int, before: Tensor) -> list[int]:
+        """Text tokens of the user in a slot's last steps that were others before."""
+        if not self.decoder.config.user_text:
+            return []
+        after = self._chosen(slot, len(before))
+        pairs = zip(after[:, 1].tolist(), before[:, 1].tolist(), strict=True)
+        return [new for new, old in pairs if new != old]
+
+    def _chosen(self, slot: int, steps: int) -> Tensor:
+        """Tokens of a slot's last steps, as chosen: i64 [steps, S_chosen], a copy."""
+        config, state = self.decoder.config, self.state.decoder.alone(slot)
+        place = state.positions + torch.arange(1 - steps, 1, device=self.device)
+        tokens = state.tokens[0, : config.text_streams + config.agent.codebooks]
+        return tokens[:, place % tokens.shape[1]].T
 
     def run(
         self, inputs: Sequence[StepInput], steerings: Mapping[int, Steering] | None = None

@@ -17,20 +17,22 @@ import os
 import signal
 import stat
 import sys
+import typing
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import zmq
 
 from voiceagent.audio.framing import FRAME_MS
 from voiceagent.clock import MonotonicClock
 from voiceagent.errors import ConfigError, MalformedMessage, VoiceAgentError
-from voiceagent.serving.config import EngineConfig, WorkerConfig
+from voiceagent.serving.config import EngineConfig, ObserveConfig, WorkerConfig
 from voiceagent.serving.hub import Hub, SteppingEngine
 from voiceagent.serving.messages import MAX_MESSAGE_BYTES, FromEngine, decode, encode
 from voiceagent.serving.metrics import StepForecast, StepMetrics
+from voiceagent.turntaking.config import TurnConfig
 
 if TYPE_CHECKING:
     from voiceagent.serving.engine import Engine
@@ -45,6 +47,7 @@ SERVE_LINE = b"serve\n"
 READY_WORD = "ready"
 
 _log = logging.getLogger(__name__)
+_Config = TypeVar("_Config")
 
 
 class Worker:
@@ -122,6 +125,7 @@ def load_engine(config: WorkerConfig) -> tuple[SteppingEngine, StepForecast | No
 
     Raises:
         ConfigError: its steps will take too long, and nobody allowed that.
+        DetectorUnavailable: turn-taking needs a detector that is missing.
     """
     if config.is_echo:
         from voiceagent.serving.echo import EchoEngine
@@ -200,6 +204,9 @@ def parse_arguments(arguments: Sequence[str]) -> tuple[WorkerConfig, bool]:
     parser.add_argument("--adapter", type=Path, help="folder of a LoRA or DoRA adapter")
     parser.add_argument("--voices", type=Path, help="folder of registered voices")
     parser.add_argument("--prompt-cache-mib", type=int, default=defaults.prompt_cache_mib)
+    parser.add_argument("--policy", default=defaults.policy, help="turn-taking: off, shadow or on")
+    parser.add_argument("--turns", default="{}", help="its thresholds that are not the default's")
+    parser.add_argument("--observe", default="{}", help="likewise how the sound is judged")
     parser.add_argument("--allow-slow", action="store_true", help="start though steps are too long")
     parser.add_argument("--restart", action="store_true", help="another process was measured")
     parser.add_argument(
@@ -217,6 +224,9 @@ def parse_arguments(arguments: Sequence[str]) -> tuple[WorkerConfig, bool]:
             device=options.device,
             allow_slow=options.allow_slow,
             prompt_cache_mib=options.prompt_cache_mib,
+            policy=options.policy,
+            turns=_from_json(TurnConfig, options.turns),
+            observe=_from_json(ObserveConfig, options.observe),
         )
         config = WorkerConfig(
             address=options.address,
@@ -227,9 +237,28 @@ def parse_arguments(arguments: Sequence[str]) -> tuple[WorkerConfig, bool]:
             engine=engine,
             is_restart=options.restart,
         )
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise ConfigError(str(error)) from error
     return config, options.supervised
+
+
+def _to_json(config: Any) -> str:
+    """The fields of a flat config that are not the default's."""
+    values = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
+    default = type(config)()
+    changed = {name: value for name, value in values.items() if value != getattr(default, name)}
+    return json.dumps(changed, default=str)
+
+
+def _from_json(config: type[_Config], text: str) -> _Config:
+    """The inverse of `_to_json`."""
+    values, hints = json.loads(text), typing.get_type_hints(config)
+    for name, value in values.items():
+        if isinstance(value, list):
+            values[name] = tuple(value)
+        elif Path in typing.get_args(hints.get(name)):
+            values[name] = Path(value)
+    return config(**values)
 
 
 def to_arguments(config: WorkerConfig) -> list[str]:
@@ -244,6 +273,9 @@ def to_arguments(config: WorkerConfig) -> list[str]:
         "--retry-after-s": engine.retry_after_s,
         "--device": engine.device,
         "--prompt-cache-mib": engine.prompt_cache_mib,
+        "--policy": engine.policy,
+        "--turns": _to_json(engine.turns),
+        "--observe": _to_json(engine.observe),
         **({"--adapter": config.adapter} if config.adapter else {}),
         **({"--voices": config.voices} if config.voices else {}),
     }

@@ -9,6 +9,7 @@ where they would have led.
 from __future__ import annotations
 
 import dataclasses
+import enum
 import json
 import math
 from collections.abc import Iterable, Sequence
@@ -48,8 +49,12 @@ class TurnRow:
 
     def to_json(self) -> str:
         """Return one line of JSON."""
-        document = {"turn_schema": SCHEMA_VERSION, **dataclasses.asdict(self)}
-        return json.dumps(document, separators=(",", ":"))
+        return json.dumps(self.to_dict(), separators=(",", ":"))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the same as plain values, which JSON gives back as they are."""
+        rows = {"state": self.state, "observation": self.observation, "decision": self.decision}
+        return {"turn_schema": SCHEMA_VERSION, **{name: _plain(row) for name, row in rows.items()}}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -121,6 +126,19 @@ def _is_same(one: Decision, other: Decision) -> bool:
         for decision in (one, other)
     ]
     return one == other and signs[0] == signs[1]
+
+
+def _plain(row: Any) -> dict[str, Any]:
+    """A flat row's fields; `dataclasses.asdict` takes longer than the decision itself."""
+    values: dict[str, Any] = {}
+    for field in dataclasses.fields(row):
+        value = getattr(row, field.name)
+        if isinstance(value, enum.StrEnum):
+            value = value.value
+        elif isinstance(value, tuple):
+            value = [event.value for event in value]
+        values[field.name] = value
+    return values
 
 
 _ENUMS = {

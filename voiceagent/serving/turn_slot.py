@@ -1,0 +1,223 @@
+"""Turn-taking of one session: what it saw, what it decided, and what that asks of model and sound.
+
+Per frame: `decide` between hearing and speaking, then `spoke` with what the model made of it.
+Remembers the last steps, for taking them back or again: what the model was not given, and what the
+user has not heard. Pure: no threads, no torch; the detectors are in `turns`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from voiceagent.audio.framing import FRAME_SAMPLES, Samples
+from voiceagent.audio.level import rms_dbfs
+from voiceagent.serving.ears import Cues
+from voiceagent.serving.gain import gain_of, with_gain
+from voiceagent.serving.observe import ModelView, Playout, observation
+from voiceagent.serving.steering import Plan, Repeat, Steering
+from voiceagent.turntaking.config import MAX_REWIND_FRAMES, TurnConfig
+from voiceagent.turntaking.policy import decide
+from voiceagent.turntaking.repetition import repeats
+from voiceagent.turntaking.trace import TurnRow
+from voiceagent.turntaking.types import Decision, Forced, Text, TurnState
+
+#: Words of the agent among which repetition is looked for.
+WORDS_KEPT = 64
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TextStream:
+    """What turn-taking must know of the model's text tokens.
+
+    Attributes:
+        size: of the vocabulary.
+        pad_id: the token of silence.
+        epad_id: the token before a word.
+        piece: text of a token, None for one that is not spoken.
+    """
+
+    size: int
+    pad_id: int
+    epad_id: int
+    piece: Callable[[int], str | None]
+
+    def kind(self, token: int) -> Text:
+        """What a token of the agent means to the policy."""
+        if token == self.epad_id:
+            return Text.EPAD
+        is_word = token != self.pad_id and self.piece(token) is not None
+        return Text.WORD if is_word else Text.PAD
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ModelStep:
+    """What the model made of a frame; see `step.SlotOutput`.
+
+    Attributes:
+        pcm: float32 [1920].
+        text: token of the agent.
+        heard: text of the user that was understood, in this step and in those taken again.
+        given_codes: of the user, as the model got them.
+        heard_codes: as it would have got them with an open ear.
+        p_pad: as in `Observation`, likewise the next two.
+        p_epad: see there.
+        entropy_nats: see there.
+    """
+
+    pcm: Samples
+    text: int
+    heard: str | None
+    given_codes: tuple[int, ...]
+    heard_codes: tuple[int, ...]
+    p_pad: float
+    p_epad: float
+    entropy_nats: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Spoken:
+    """A frame of the agent as it goes out.
+
+    Attributes:
+        pcm: float32 [1920].
+        turn: "policy", "row" (as `TurnRow.to_dict`) and "generated_dbfs", the level before the
+            sound was made softer; None there for a sound that goes out as it was made.
+        generation: of the sound; whoever plays it drops what is older.
+        is_flush: this is the first of its generation.
+        is_gated: the model was given silence.
+    """
+
+    pcm: Samples
+    turn: dict[str, Any]
+    generation: int
+    is_flush: bool
+    is_gated: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Step:
+    """A step that can still be taken back."""
+
+    frame: int
+    given_codes: tuple[int, ...]
+    heard_codes: tuple[int, ...]
+
+
+class SlotTurns:
+    """See the module's docstring. Next: `decide`, then `spoke`, once per frame."""
+
+    def __init__(self, policy: str, config: TurnConfig, stream: TextStream) -> None:
+        self.policy = policy
+        #: The agent's last frame, as it went out.
+        self.played: Samples = np.zeros(FRAME_SAMPLES, np.float32)
+        self._config = config
+        self._stream = stream
+        self._state = TurnState()
+        self._model = ModelView()
+        self._row: TurnRow | None = None
+        self._steps: deque[_Step] = deque(maxlen=MAX_REWIND_FRAMES)
+        self._words: deque[str] = deque(maxlen=WORDS_KEPT)
+        self._gain = 1.0
+
+    @property
+    def is_on(self) -> bool:
+        """Whether what is decided is done."""
+        return self.policy == "on"
+
+    def decide(self, frame: int, cues: Cues, playout: Playout) -> tuple[TurnRow, Plan]:
+        """Decide the frame that has just been heard.
+
+        Args:
+            frame: 0 for the first of the session.
+            cues: the newest there are.
+            playout: the cursor.
+
+        Returns:
+            The record of it, and what is to be done; nothing in the shadow.
+        """
+        seen = observation(frame, cues, self._model, playout)
+        before = self._state
+        self._state, decision = decide(self._config, before, seen)
+        self._row = TurnRow(state=before, observation=seen, decision=decision)
+        return self._row, self._plan(decision) if self.is_on else Plan()
+
+    def spoke(self, step: ModelStep) -> Spoken:
+        """Take what the model made of it; returns what goes out."""
+        assert self._row is not None, "decide comes before spoke"
+        frame, decision = self._row.observation.frame, self._row.decision
+        self._steps.append(_Step(frame, step.given_codes, step.heard_codes))
+        generated_dbfs = rms_dbfs(step.pcm)
+        self._look(step, generated_dbfs)
+        self.played, is_changed = step.pcm, False
+        if self.is_on:
+            gain = gain_of(decision)
+            self.played = with_gain(step.pcm, self._gain, gain)
+            self._gain = gain
+            is_changed = self.played is not step.pcm
+        turn = {
+            "policy": self.policy,
+            "row": self._row.to_dict(),
+            "generated_dbfs": generated_dbfs if is_changed else None,
+        }
+        if not self.is_on:
+            return Spoken(self.played, turn, 0, False, False)
+        return Spoken(self.played, turn, decision.generation, decision.is_flush, decision.is_gated)
+
+    def _look(self, step: ModelStep, generated_dbfs: float) -> None:
+        """Keep the model's outputs for the next frame's decision."""
+        kind = self._stream.kind(step.text)
+        if kind is Text.WORD:
+            self._words.append((self._stream.piece(step.text) or "").strip())
+        self._model = ModelView(
+            text=kind,
+            heard=step.heard,
+            p_pad=step.p_pad,
+            p_epad=step.p_epad,
+            entropy_nats=step.entropy_nats,
+            agent_dbfs=generated_dbfs,
+            repeats=repeats(list(self._words)),
+            rewind_room_frames=len(self._steps),
+        )
+
+    def _plan(self, decision: Decision) -> Plan:
+        rewind = min(decision.rewind_frames, len(self._steps))
+        if not decision.is_replayed:
+            for _ in range(rewind):
+                self._steps.pop()
+        return Plan(
+            forget_steps=0 if decision.is_replayed else rewind,
+            repeats=self._repeats(decision, rewind if decision.is_replayed else 0),
+            steering=self._steering(decision),
+            is_flush=decision.is_flush,
+        )
+
+    def _repeats(self, decision: Decision, wrongly_gated: int) -> tuple[Repeat, ...]:
+        """The last steps again, as they should have been: heard, and silent where nobody heard."""
+        first_unheard = decision.trim_from_frame if decision.is_flush else None
+        first_gated = len(self._steps) - wrongly_gated
+        again: list[Repeat] = []
+        for place, step in enumerate(self._steps):
+            is_unheard = first_unheard is not None and step.frame >= first_unheard
+            if place >= first_gated:
+                step = dataclasses.replace(step, given_codes=step.heard_codes)
+                self._steps[place] = step
+            if again or is_unheard or place >= first_gated:
+                again.append(Repeat(step.given_codes, is_unheard))
+        return tuple(again)
+
+    def _steering(self, decision: Decision) -> Steering | None:
+        stream = self._stream
+        token = {Forced.PAD: stream.pad_id, Forced.EPAD: stream.epad_id}.get(decision.forced_text)
+        bias = None
+        if decision.pad_bias_nats or decision.epad_bias_nats:
+            bias = np.zeros(stream.size, np.float32)
+            bias[stream.pad_id] = decision.pad_bias_nats
+            bias[stream.epad_id] = decision.epad_bias_nats
+        if token is None and bias is None and not decision.is_gated:
+            return None
+        return Steering(decision.is_gated, token, bias)
