@@ -105,3 +105,10 @@ def test_role_and_voice_of_all_sessions_are_settings_of_the_gateway(write):
     assert settings.voices.dir == Path("/v")
     with pytest.raises(ConfigError, match="voice must be 1 to 64 letters"):
         load_settings(file, {"VOICEAGENT_GATEWAY_VOICE": "../x"}, {})
+
+
+def test_time_zone_that_is_none_names_where_it_was_set():
+    settings = load_settings(None, {"VOICEAGENT_ENGINE_TIMEZONE": "Asia/Kolkata"}, {})
+    assert settings.engine.timezone == "Asia/Kolkata"
+    with pytest.raises(ConfigError, match="VOICEAGENT_ENGINE_TIMEZONE: timezone must be an IANA"):
+        load_settings(None, {"VOICEAGENT_ENGINE_TIMEZONE": "here"}, {})

@@ -126,6 +126,7 @@ def test_parse_arguments_is_the_inverse_of_to_arguments():
         device="cuda:1",
         allow_slow=True,
         prompt_cache_mib=9,
+        timezone="Asia/Kolkata",
     )
     config = WorkerConfig(
         address="tcp://127.0.0.1:*",

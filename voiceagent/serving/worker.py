@@ -200,6 +200,7 @@ def parse_arguments(arguments: Sequence[str]) -> tuple[WorkerConfig, bool]:
     parser.add_argument("--adapter", type=Path, help="folder of a LoRA or DoRA adapter")
     parser.add_argument("--voices", type=Path, help="folder of registered voices")
     parser.add_argument("--prompt-cache-mib", type=int, default=defaults.prompt_cache_mib)
+    parser.add_argument("--timezone", default="", help="of the callers (default: this machine's)")
     parser.add_argument("--allow-slow", action="store_true", help="start though steps are too long")
     parser.add_argument("--restart", action="store_true", help="another process was measured")
     parser.add_argument(
@@ -217,6 +218,7 @@ def parse_arguments(arguments: Sequence[str]) -> tuple[WorkerConfig, bool]:
             device=options.device,
             allow_slow=options.allow_slow,
             prompt_cache_mib=options.prompt_cache_mib,
+            timezone=options.timezone,
         )
         config = WorkerConfig(
             address=options.address,
@@ -244,6 +246,7 @@ def to_arguments(config: WorkerConfig) -> list[str]:
         "--retry-after-s": engine.retry_after_s,
         "--device": engine.device,
         "--prompt-cache-mib": engine.prompt_cache_mib,
+        "--timezone": engine.timezone,
         **({"--adapter": config.adapter} if config.adapter else {}),
         **({"--voices": config.voices} if config.voices else {}),
     }
