@@ -113,7 +113,7 @@ bench: setup
 
 # voices of other people to be judged with, and the moshi package to be compared with
 peers: setup
-	@$(MAKE) --no-print-directory debian DEBIAN=asterisk-core-sounds-en-wav
+	@$(MAKE) --no-print-directory debian DEBIAN='asterisk-core-sounds-en-wav gcc libc6-dev python3-dev'
 	$(UV) install --python $(BIN)/python --no-deps --require-hashes -r benchmarks/peers.txt
 	$(BIN)/python -m pytest -q tests/model/test_moshi_parity.py tests/model/test_sampling.py \
 	  tests/codec/test_mimi_parity.py

@@ -88,12 +88,23 @@ def finish(
     options: argparse.Namespace,
 ) -> None:
     """Print the document as the last line, and append it to `--out`."""
+    print(record(benchmark, config, results, options))
+
+
+def record(
+    benchmark: str,
+    config: Mapping[str, Any],
+    results: Mapping[str, Any],
+    options: argparse.Namespace,
+) -> str:
+    """Append a document to `--out` and return its line; several processes may share the file."""
     document = {"benchmark": benchmark, **environment(), "config": config, "results": results}
     line = json.dumps(document)
     if options.out is not None:
-        with options.out.open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
-    print(line)
+        # one write to a file opened for appending: nobody else's line comes in between
+        with options.out.open("ab", buffering=0) as file:
+            file.write(f"{line}\n".encode())
+    return line
 
 
 def percentiles(values: Sequence[float], which: Sequence[int] = (10, 50, 90)) -> dict[str, float]:
@@ -129,6 +140,14 @@ def share_95(hits: int, total: int) -> tuple[float, float]:
     share = hits / total
     half = z * (share * (1 - share) * total + z * z / 4) ** 0.5 / (total + z * z)
     return round(max(0.0, middle - half), 3), round(min(1.0, middle + half), 3)
+
+
+def share(name: str, hits: int, total: int) -> dict[str, Any]:
+    """Return a share under a name and its interval beside it; None of nothing."""
+    return {
+        name: round(hits / total, 4) if total else None,
+        f"{name}_95": share_95(hits, total) if total else None,
+    }
 
 
 def _commit() -> str:

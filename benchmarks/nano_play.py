@@ -7,6 +7,7 @@ signal once, as a turn-taking controller would.
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,13 +27,18 @@ NEVER_GATED_DBFS = -np.inf
 
 
 def play_model(
-    model: str | Path, recordings: Sequence[Samples], label: str, gate_below_dbfs: float = -70.0
+    model: str | Path,
+    recordings: Sequence[Samples],
+    label: str,
+    gate_below_dbfs: float = -70.0,
+    now: datetime.datetime | None = None,
 ) -> list[Playback]:
-    """Play recordings to a model, with a progress bar."""
+    """Play recordings to a model, with a progress bar; a moment given stands still."""
     config = EngineConfig(num_slots=NUM_SLOTS, gate_below_dbfs=gate_below_dbfs)
     frames = sum(-(-len(pcm) // FRAME_SAMPLES) for pcm in recordings)
+    engine = Engine.load(model, config, now=(lambda: now) if now else None)
     with tqdm(total=frames, desc=label, unit="frame", leave=False) as bar:
-        return play(Engine.load(model, config), recordings, bar.update)
+        return play(engine, recordings, bar.update)
 
 
 @torch.inference_mode()

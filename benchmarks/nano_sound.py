@@ -76,8 +76,8 @@ def measure_codec(model: str | Path, count: int, seed: int) -> Row:
         pesq.append(_pesq(meant, said))
     return {
         "n": count,
-        "stoi": _mean(stoi),
-        "pesq": _mean(pesq),
+        **_mean("stoi", stoi),
+        **_mean("pesq", pesq),
         "word_accuracy": round(word_accuracy(texts, heard), 4),
     }
 
@@ -95,7 +95,18 @@ def measure_step(models: dict[str, str | Path]) -> Row:
             engine.step()
             if step >= _WARM_UP:
                 times[name].append((time.perf_counter() - begin) * 1e3)
-    return {name: percentiles(values, (50, 95)) for name, values in times.items()}
+    pairs = list(zip(*times.values(), strict=True))
+
+    def ratio(pairs: list[tuple[float, float]]) -> float:
+        mine, other = np.median(pairs, axis=0)
+        return float(mine / other)
+
+    return {
+        "steps": _STEPS,
+        **{f"{name}_ms": percentiles(values, (50, 95)) for name, values in times.items()},
+        "ratio": round(ratio(pairs), 3),
+        "ratio_95": interval_95(pairs, ratio),  # type: ignore[arg-type]
+    }
 
 
 def _stoi(meant: np.ndarray, said: np.ndarray) -> float | None:
@@ -115,6 +126,8 @@ def _pesq(meant: np.ndarray, said: np.ndarray) -> float | None:
     return float(pesq(_WIDE_BAND_HZ, *wide, "wb"))
 
 
-def _mean(values: list[float | None]) -> float | None:
+def _mean(name: str, values: list[float | None]) -> Row:
     known = [value for value in values if value is not None]
-    return round(float(np.mean(known)), 3) if known else None
+    if not known:
+        return {name: None}
+    return {name: round(float(np.mean(known)), 3), f"{name}_95": interval_95(known, np.mean)}

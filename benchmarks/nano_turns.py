@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from harness import share_95
+from harness import interval_95, percentiles, share
+from nano_answers import error_rate
 from nano_play import NEVER_GATED_DBFS, play_held, play_model
 from peer_voices import peer_or_speaker, voice_id
 from talk_answers import draw_turns, question_script
@@ -20,7 +21,7 @@ from voiceagent.scenes import Rendered, make_script, make_session, render
 from voiceagent.scenes.noise import coloured_noise
 from voiceagent.scenes.seeds import child_rng
 from voiceagent.serving.playback import Playback
-from voiceagent.training.evaluate import evaluate, held_out_call
+from voiceagent.training.evaluate import held_out_call, judge_calls
 
 Row = dict[str, Any]
 
@@ -39,16 +40,31 @@ def measure_calls(model: str | Path, count: int) -> Row:
     """Held-out calls of the hard generator."""
     calls = [held_out_call(seed) for seed in tqdm(range(count), "calls: speaking", leave=False)]
     with tqdm(total=sum(len(c.heard) // 1920 for c in calls), desc="calls", leave=False) as bar:
-        figures = evaluate(Path(model), calls, bar.update)
-    right = round(figures["in_domain_exact"] * figures["in_domain"])
-    return figures | {"in_domain_exact_95": share_95(right, figures["in_domain"])}
+        judged = judge_calls(Path(model), calls, bar.update)
+    inside = [hit for call in judged for hit in call.inside]
+    outside = [hit for call in judged for hit in call.outside]
+    delays_ms = [delay for call in judged for delay in call.delays_ms]
+    transcripts = [(call.errors, call.words) for call in judged if call.words]
+    return {
+        "calls": count,
+        "in_domain": len(inside),
+        **share("in_domain_exact", sum(inside), len(inside)),
+        **share("refused", sum(call.refused for call in judged), len(inside)),
+        "outside": len(outside),
+        **share("outside_refused", sum(outside), len(outside)),
+        "user_words": sum(words for _, words in transcripts),
+        "user_wer": round(error_rate(transcripts), 4) if transcripts else None,
+        "user_wer_95": interval_95(transcripts, error_rate) if transcripts else None,
+        **delays("first_word", delays_ms),
+    }
 
 
 def measure_overlaps(model: str | Path, count: int, seed: int) -> Row:
     """What is no reason to stop, and what is."""
     rows: Row = {}
     for scene_class in _OVERLAPS:
-        scenes = scenes_of(scene_class, count, seed)
+        # a few more than are asked for: some scenes say nothing
+        scenes = scenes_of(scene_class, count + count // 5, seed)
         playbacks = play_model(model, [scene.user for scene in scenes], scene_class)
         rows[scene_class] = score_finishes(scenes, playbacks, _OVERLAPS[scene_class])
     asked = draw_turns(count, seed)
@@ -58,15 +74,19 @@ def measure_overlaps(model: str | Path, count: int, seed: int) -> Row:
     ]
     said = play_with_echo(model, questions)
     right = sum(text == turn.agent_text for text, turn in zip(said, asked, strict=True))
-    rows["own echo -12 dB"] = {
-        "n": count,
-        "finished": round(right / count, 4),
-        "finished_95": share_95(right, count),
-    }
+    rows["own_echo"] = {"n": count, **share("finished", right, count)}
     scenes = scenes_of("interruption", count, seed)
     playbacks = play_model(model, [scene.user for scene in scenes], "interruption")
     rows["interruption"] = score_yields(list(zip(scenes, playbacks, strict=True)))
     return rows
+
+
+def delays(name: str, delays_ms: Sequence[int]) -> Row:
+    """Percentiles of a delay, and the intervals of two of them."""
+    row: Row = {f"num_{name}": len(delays_ms), f"{name}_ms": percentiles(delays_ms)}
+    for p in (50, 90) if delays_ms else ():
+        row[f"{name}_p{p}_95"] = interval_95(delays_ms, lambda ms, p=p: float(np.percentile(ms, p)))
+    return row
 
 
 def measure_pauses(model: str | Path, count: int, seed: int) -> Row:
@@ -80,9 +100,8 @@ def measure_pauses(model: str | Path, count: int, seed: int) -> Row:
         right += playback.said_text(question.end_ms) == scene.scene.expected.answers[0]
     return {
         "n": count,
-        "cut_off": round(cut / count, 4),
-        "cut_off_95": share_95(cut, count),
-        "then_right": round(right / count, 4),
+        **share("cut_off", cut, count),
+        **share("then_right", right, count),
     }
 
 
@@ -100,7 +119,7 @@ def measure_holds(model: str | Path, count: int, seed: int) -> Row:
         said = play_held(model, sounds, hold_ms, is_forced=is_forced)
         right = sum(text == turn.agent_text for text, turn in zip(said, turns, strict=True))
         name = f"{hold_ms} ms, {'forced' if is_forced else 'let go'}"
-        rows[name] = {"n": count, "exact": round(right / count, 4), "95": share_95(right, count)}
+        rows[name] = {"n": count, **share("exact", right, count)}
     return rows
 
 
@@ -121,7 +140,7 @@ def measure_age(model: str | Path, seed: int, voices: Sequence[str]) -> Row:
             said = playback.said_text(question.start_ms, end_ms)
             minutes.setdefault(question.start_ms // 60_000, []).append(said == answer)
     return {
-        f"minute {minute + 1}": {"n": len(hits), "exact": round(sum(hits) / len(hits), 4)}
+        f"minute {minute + 1}": {"n": len(hits), **share("exact", sum(hits), len(hits))}
         for minute, hits in sorted(minutes.items())
     }
 
@@ -173,8 +192,7 @@ def score_finishes(scenes: Sequence[Rendered], playbacks: Sequence[Playback], ki
     return {
         "scenes": len(scenes),
         "n": n,
-        "finished": round(finished / n, 4) if n else None,
-        "finished_95": share_95(finished, n) if n else None,
+        **share("finished", finished, n),
     }
 
 

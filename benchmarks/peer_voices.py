@@ -23,10 +23,10 @@ from voiceagent.audio.framing import Samples
 from voiceagent.audio.wav import read_wav
 from voiceagent.errors import ConfigError, SynthesisUnavailable
 from voiceagent.scenes import Speaker, Utterance, speaker
-from voiceagent.scenes.domain import number_words
 from voiceagent.scenes.hibari import hibari_engine
 from voiceagent.scenes.seeds import child_rng
 from voiceagent.scenes.utterance import SAMPLES_PER_MS, spoken, to_24k
+from voiceagent.serving.facts import number_words
 
 KOKORO_VOICES = ("jf_alpha", "jf_gongitsune", "jf_nezumi", "jf_tebukuro", "jm_kumo")
 HUMAN_PROMPTS = Path("/usr/share/asterisk/sounds/en_US_f_Allison")

@@ -17,8 +17,9 @@ from talk_play import play_all
 from tqdm import tqdm
 
 from voiceagent.scenes import Expected, Line, Script, render
-from voiceagent.scenes.domain import Turn, number_words, sample_in_domain_turn, turn_for
+from voiceagent.scenes.domain import Turn, sample_in_domain_turn, turn_for
 from voiceagent.scenes.seeds import child_rng
+from voiceagent.serving.facts import number_words
 from voiceagent.serving.playback import Playback
 from voiceagent.testing.recogniser import Recogniser
 from voiceagent.testing.words import normalise, word_accuracy, word_errors

@@ -75,6 +75,7 @@ def score_yields(talks: Sequence[Talk]) -> dict[str, Any]:
         "n": n,
         "silent_ms": percentiles(silent_ms),
         "silent_p50_95": interval_95(silent_ms, np.median) if n else None,
+        "silent_p90_95": interval_95(silent_ms, lambda ms: np.percentile(ms, 90)) if n else None,
         "live_ms": percentiles([ms + FRAME_MS for ms in silent_ms]),
         "within_limit": round(within / n, 3) if n else None,
         "then_right": round(then_right / n, 3) if n else None,

@@ -140,3 +140,10 @@ def test_turn_taking_is_only_written_down_unless_something_else_is_said():
 def test_a_threshold_that_does_not_fit_is_named(write, text, problem):
     with pytest.raises(ConfigError, match=f"voiceagent.toml: .*{problem}"):
         load_settings(write(text), {}, {})
+
+
+def test_time_zone_that_is_none_names_where_it_was_set():
+    settings = load_settings(None, {"VOICEAGENT_ENGINE_TIMEZONE": "Asia/Kolkata"}, {})
+    assert settings.engine.timezone == "Asia/Kolkata"
+    with pytest.raises(ConfigError, match="VOICEAGENT_ENGINE_TIMEZONE: timezone must be an IANA"):
+        load_settings(None, {"VOICEAGENT_ENGINE_TIMEZONE": "here"}, {})

@@ -186,6 +186,19 @@ def test_logit_bias_can_silence_a_token_while_probabilities_stay_the_models_own(
     assert torch.equal(first.entropy, second.entropy)
 
 
+def test_next_word_is_the_only_word_of_its_slot_and_its_moment_the_models_own(moshi_like):
+    user = random_user_codes(2)
+    quiet = torch.zeros(2, 19)
+    free = run(moshi_like, user, logit_bias=quiet)
+    told = run(moshi_like, user, logit_bias=quiet, next_word=torch.tensor([7, UNFORCED]))
+    config = moshi_like.config
+    assert set(told[0, :, 0].tolist()) - {config.pad_id, config.epad_id} == {7}
+    assert torch.equal(told[1], free[1])
+    quiet[:, config.pad_id] = 1e4
+    held = run(moshi_like, user, logit_bias=quiet, next_word=torch.tensor([7, UNFORCED]))
+    assert held[0, :, 0].unique().tolist() == [config.pad_id]
+
+
 def test_entropy_and_probabilities_describe_a_distribution(toy_decoder):
     output = toy_decoder.step(random_user_codes(1)[:, 0], toy_decoder.init_state(1), on(1))
     assert 0 <= float(output.p_pad) <= 1
@@ -224,6 +237,7 @@ def test_attention_forgets_what_lies_beyond_the_context(nano_decoder):
         ({"forced_text": torch.tensor([99])}, "forced_text run from -2 to 19"),
         ({"forced_text": torch.tensor([[1]])}, r"forced_text is int64 \[1\]"),
         ({"forced_agent_codes": torch.full((1, 3), -3)}, "forced_agent_codes run from -2"),
+        ({"next_word": torch.tensor([19])}, "next_word run from -2 to 18"),
         ({"logit_bias": torch.zeros(1, 5)}, r"logit_bias is float32 \[1, 19\]"),
         ({"sampling": Sampling.greedy(2)}, "on a state of 2 slots"),
         ({"oracle": torch.zeros(1)}, "oracle input is reserved"),

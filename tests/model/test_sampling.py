@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from voiceagent.model.sampling import Sampler, Sampling
+from voiceagent.model.sampling import UNFORCED, Sampler, Sampling, only_word
 
 
 def test_sampler_without_settings_takes_the_largest():
@@ -84,3 +84,25 @@ def test_draws_are_distributed_as_those_of_moshi(generator):
     ours = Sampler(sampling, torch.arange(draws)).text(logits)
     shares = [torch.bincount(found, minlength=size).double() / draws for found in (ours, theirs)]
     assert float((shares[0] - shares[1]).abs().sum() / 2) < 0.03
+
+
+def test_only_word_gives_one_word_the_likelihood_of_all_and_keeps_silence_as_it_was(generator):
+    logits = torch.randn(3, 9, generator=generator)
+    before = logits.softmax(-1)
+    after = only_word(logits, torch.tensor([5, UNFORCED, 0]), pad_id=0, epad_id=1).softmax(-1)
+    words = before[:, 2:].sum(-1)
+    torch.testing.assert_close(after[0, [0, 1, 5]], torch.stack((*before[0, :2], words[0])))
+    torch.testing.assert_close(after[2, :2], torch.stack((before[2, 0] + words[2], before[2, 1])))
+    assert torch.equal(after[1], before[1])
+    assert (after[0] > 0).sum() == 3
+    assert (after[2] > 0).sum() == 2
+
+
+def test_only_word_never_draws_another_whatever_the_temperature(generator):
+    logits = only_word(torch.randn(64, 9, generator=generator), torch.full((64,), 5), 0, 1)
+    sampling = Sampling.greedy(64)
+    sampling.text_temperature[:] = 5.0
+    sampling.text_top_k[:] = 4
+    sampling.seed[:] = torch.arange(64)
+    drawn = Sampler(sampling, torch.zeros(64, dtype=torch.int64)).text(logits)
+    assert set(drawn.tolist()) == {0, 1, 5}

@@ -59,3 +59,11 @@ def test_tokenizer_that_is_missing_or_broken_names_the_file(tmp_path):
     (tmp_path / "b.model").write_bytes(b"nonsense")
     with pytest.raises(ConfigError, match=r"b\.model: not a SentencePiece model"):
         PieceTokenizer(tmp_path / "b.model", 80)
+
+
+def test_token_is_that_of_exactly_this_piece(pieces):
+    words = WordTokenizer(("<pad>", "<time>", "A", "a"))
+    assert [words.token(piece) for piece in ("<time>", "A", "a", "<day>")] == [1, 2, 3, None]
+    tokenizer = PieceTokenizer(pieces, 80)
+    assert tokenizer.token("<s>") == 1
+    assert tokenizer.token("<time>") is None

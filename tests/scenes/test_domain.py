@@ -1,17 +1,7 @@
 import pytest
 
 from voiceagent.scenes import domain
-
-
-def test_number_words_spell_units_teens_and_tens():
-    words = [domain.number_words(n) for n in (0, 7, 13, 20, 42, 99)]
-    assert words == ["zero", "seven", "thirteen", "twenty", "forty two", "ninety nine"]
-
-
-@pytest.mark.parametrize("number", [-1, 100])
-def test_number_words_outside_their_range_are_refused(number):
-    with pytest.raises(ValueError, match="number"):
-        domain.number_words(number)
+from voiceagent.serving.facts import number_words
 
 
 @pytest.mark.parametrize(
@@ -78,22 +68,8 @@ def test_in_domain_turns_hold_each_text_once():
     assert len(texts) == len(set(texts)) == 2597
 
 
-@pytest.mark.parametrize(
-    ("hour", "minute", "text"),
-    [
-        (0, 0, "it is twelve o'clock"),
-        (9, 5, "it is nine oh five"),
-        (15, 30, "it is three thirty"),
-        (23, 59, "it is eleven fifty nine"),
-    ],
-)
-def test_time_words_say_the_clock_as_people_do(hour, minute, text):
-    assert domain.time_words(hour, minute) == text
-    assert text in domain.agent_sentences()
-
-
 def test_sums_and_differences_stay_between_zero_and_twenty(rng):
-    numbers = [domain.number_words(n) for n in range(21)]
+    numbers = [number_words(n) for n in range(21)]
     for intent in ("add", "subtract"):
         results = {domain.sample_turn(rng, intent).agent_text.split()[-1] for _ in range(2000)}
         assert results <= set(numbers)

@@ -1,7 +1,8 @@
 import string
 
-from voiceagent.scenes.domain import DAYS, NAMES
+from voiceagent.scenes.domain import NAMES
 from voiceagent.scenes.out_of_domain_words import NEAR_MISSES, NEAR_WORDS, TEMPLATES, THINGS
+from voiceagent.serving.facts import DAYS
 
 
 def slots(template):

@@ -61,6 +61,12 @@ def test_name_that_is_no_id_is_refused(name):
         voice_id_of(name)
 
 
+@pytest.mark.parametrize("timezone", ["Mars/Olympus", "../etc/passwd", "Europe", "Europe/Berlin\0"])
+def test_time_zone_that_is_none_is_refused(timezone):
+    with pytest.raises(ValueError, match="timezone must be an IANA name such as Europe/Berlin"):
+        EngineConfig(timezone=timezone)
+
+
 @pytest.mark.parametrize("wait_ms", [-1, 10_001])
 def test_step_waits_for_no_detector_for_ever(wait_ms):
     with pytest.raises(ValueError, match="wait_ms must be 0 to 10000"):

@@ -1,3 +1,5 @@
+import dataclasses
+import datetime
 import itertools
 
 import numpy as np
@@ -6,8 +8,12 @@ import pytest
 from voiceagent.audio.wav import read_wav
 from voiceagent.cli.talk import QUESTION
 from voiceagent.errors import AtCapacity, DetectorUnavailable, PromptRefused, SessionClosed
+from voiceagent.model.decoder import Decoder
+from voiceagent.model.tokenizer import WordTokenizer
 from voiceagent.serving.config import EngineConfig, ObserveConfig, SessionOptions
 from voiceagent.serving.engine import Engine
+from voiceagent.serving.requests import CLOSING_STEPS
+from voiceagent.training.vocabulary import token_id, tokens
 from voiceagent.turntaking.config import TurnConfig
 
 
@@ -177,6 +183,70 @@ def test_refused_prompt_takes_no_slot(told):
     with pytest.raises(PromptRefused, match="no voice 'anna'"):
         told.open_session(SessionOptions(voice="anna"))
     assert told.num_free == 2
+
+
+TIME, DAY = token_id("<time>"), token_id("<day>")
+
+
+def asking_engine(nano_codec, nano_decoder, request_, **options):
+    """An engine whose model says nothing but one request, whatever it hears."""
+    config = dataclasses.replace(nano_decoder.config, text_cardinality=len(tokens()))
+    decoder = Decoder(dataclasses.replace(config, initial_text=len(tokens()))).eval()
+    decoder.text_head.weight.zero_()
+    decoder.text_head.bias.zero_()
+    decoder.text_head.bias[request_] = 9.0
+    now = datetime.datetime(2026, 11, 22, 21, 5)
+    return Engine(
+        nano_codec, decoder, WordTokenizer(tokens()), EngineConfig(**options), now=lambda: now
+    )
+
+
+def answers(engine, session, steps):
+    """What a session is given for so many frames of sound."""
+    found = []
+    for _ in range(steps):
+        session.push(frame())
+        found += engine.step()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("request_", "words"), [(TIME, "it is nine oh five"), (DAY, "today is sunday")]
+)
+def test_request_is_reported_unsaid_and_then_the_true_words_are_said(
+    nano_codec, nano_decoder, request_, words
+):
+    engine = asking_engine(nano_codec, nano_decoder, request_)
+    count = len(words.split())
+    first, *rest = answers(engine, engine.open_session(), 1 + count + CLOSING_STEPS + 1)
+    assert (first.said, first.request) == (None, tokens()[request_])
+    assert "".join(f.said for f in rest[:count]).strip() == words
+    silence, again = rest[count:-1], rest[-1]
+    assert {(f.said, f.request) for f in silence} == {(None, None)}
+    assert again.request == tokens()[request_]
+
+
+def test_sessions_tell_their_facts_independently_and_a_new_one_owes_nothing(
+    nano_codec, nano_decoder
+):
+    engine = asking_engine(nano_codec, nano_decoder, TIME, num_slots=2)
+    one = engine.open_session()
+    answers(engine, one, 3)
+    other = engine.open_session()
+    one.push(frame()), other.push(frame())
+    assert [f.said or f.request for f in engine.step()] == [" nine", "<time>"]
+    engine.close(one)
+    fresh = engine.open_session()
+    assert [f.request for f in answers(engine, fresh, 1)] == ["<time>"]
+
+
+def test_time_is_that_of_the_time_zone_in_the_settings(nano_codec, nano_decoder, nano):
+    engines = [
+        Engine(nano_codec, nano_decoder, nano.tokenizer(), EngineConfig(timezone=zone))
+        for zone in ("Asia/Kolkata", "Pacific/Kiritimati")
+    ]
+    offsets = [engine.now().utcoffset() for engine in engines]
+    assert offsets == [datetime.timedelta(hours=5, minutes=30), datetime.timedelta(hours=14)]
 
 
 # turn-taking

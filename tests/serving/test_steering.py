@@ -17,6 +17,7 @@ def test_steering_that_does_nothing_fits_every_model():
     [
         (Steering(forced_text=3), "forced_text must be 0 to 2, not 3"),
         (Steering(forced_text=-2), "forced_text must be 0 to 2, not -2"),
+        (Steering(next_word=3), "next_word must be 0 to 2, not 3"),
         (Steering(logit_bias=bias(0, 0)), r"logit_bias must be float32 \[3\], not float32 \[2\]"),
         (Steering(logit_bias=np.zeros(3)), "logit_bias must be float32"),
         (Steering(logit_bias=bias(0, 0, np.nan)), "logit_bias must be finite"),

@@ -180,6 +180,15 @@ def test_steering_that_the_model_cannot_follow_is_refused_before_the_step(batch,
     assert batch.state.decoder.positions.tolist() == [0] * 4
 
 
+def test_next_word_is_all_that_its_slot_may_say_whatever_the_bias(batch, frames):
+    free = [batch.run(heard(frame))[0] for frame in frames[:5]]
+    batch.state.reset([0, 1])
+    steering = {0: Steering(next_word=9, logit_bias=only(4, batch))}
+    told = [batch.run(heard(frame), steering)[0] for frame in frames[:5]]
+    assert [outputs[0].text for outputs in told] == [9] * 5
+    assert [tokens(outputs[1]) for outputs in told] == [tokens(outputs[1]) for outputs in free]
+
+
 def test_steps_taken_again_as_they_were_leave_every_bit(batch, frames):
     for frame in frames[:9]:
         outputs = batch.run(heard(frame))[0]

@@ -135,6 +135,7 @@ def test_parse_arguments_is_the_inverse_of_to_arguments():
         policy="on",
         turns=TurnConfig(duck_db=-9.5, is_gating=False, backchannel_words=("mm", "aha")),
         observe=ObserveConfig(vad_model=Path("a file"), wait_ms=3),
+        timezone="Asia/Kolkata",
     )
     config = WorkerConfig(
         address="tcp://127.0.0.1:*",

@@ -3,7 +3,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from voiceagent.scenes.domain import REFUSAL, time_words
+from voiceagent.scenes.domain import REFUSAL
+from voiceagent.serving.facts import time_words
 from voiceagent.training import bank
 from voiceagent.training.bank import bank_shard, bank_texts, load_bank
 

@@ -21,3 +21,17 @@ def test_card_names_run_data_and_figures(workspace):
     assert figures["hours"]["speech"] == 0.01
     assert figures["training"]["decoder"]["text"] == 0.5
     assert "decoder" in (folder / "curves.svg").read_text()
+
+
+def test_section_is_put_before_the_limits_and_replaced_the_next_time():
+    text = "# Card\n\n## Sizes\n\nsmall\n\n## What it cannot do\n\nmuch\n"
+    once = card.with_section(text, "Measured", "| a |\n")
+    assert once == text.replace("## What", "## Measured\n\n| a |\n\n## What")
+    again = card.with_section(once, "Measured", "| b |")
+    assert again == once.replace("| a |", "| b |")
+
+
+def test_section_of_a_card_without_limits_comes_last():
+    text = card.with_section("# Card\n", "Measured", "| a |")
+    assert text == "# Card\n\n## Measured\n\n| a |\n\n"
+    assert card.with_section(text, "Measured", "| b |") == text.replace("| a |", "| b |")

@@ -28,7 +28,7 @@ from voiceagent_kernels.reference.rope import rope_rotation
 from voiceagent.model.config import ROLLBACK_STEPS, DecoderConfig
 from voiceagent.model.depth import DepthTransformer
 from voiceagent.model.layers import Norm, RingState, RingView, TransformerLayer
-from voiceagent.model.sampling import UNFORCED, Sampler, Sampling
+from voiceagent.model.sampling import UNFORCED, Sampler, Sampling, only_word
 
 #: Shorter prefixes of a ring would save nothing.
 MIN_LIVE_PLACES = 64
@@ -223,6 +223,7 @@ class Decoder(nn.Module):
         forced_text: Tensor | None = None,
         forced_agent_codes: Tensor | None = None,
         logit_bias: Tensor | None = None,
+        next_word: Tensor | None = None,
         sampling: Sampling | None = None,
         oracle: Tensor | None = None,
         reach: Reach | None = None,
@@ -236,6 +237,8 @@ class Decoder(nn.Module):
             forced_text: i64 [B], UNFORCED where the model may choose, and in inactive rows.
             forced_agent_codes: i64 [B, K_agent], UNFORCED likewise.
             logit_bias: f32 [B, text_cardinality], added to the text logits.
+            next_word: i64 [B], UNFORCED where the model may choose, else the one token besides PAD
+                and EPAD that it may say, as likely as all were together; PAD for none.
             sampling: per-slot settings; None is greedy.
             oracle: reserved for a stream of outside knowledge; must be None.
             reach: how much of the rings to look at, where the caller knows; it changes the time of
@@ -251,7 +254,9 @@ class Decoder(nn.Module):
         """
         if oracle is not None:
             raise CodecError("the oracle input is reserved; this model has no such stream")
-        self._check(user_codes, state, active, forced_text, forced_agent_codes, logit_bias)
+        self._check(
+            user_codes, state, active, forced_text, forced_agent_codes, logit_bias, next_word
+        )
         if sampling is not None:
             sampling.check_batch(user_codes.shape[0], active)
         mask = mask_or_none(active)
@@ -260,7 +265,10 @@ class Decoder(nn.Module):
         hidden = self._temporal_step(self._embed(self._read_inputs(state)), state, reach, mask)
         sampler = Sampler(sampling, state.positions)
         logits = self.text_head(hidden).float()
-        text = sampler.text(logits if logit_bias is None else logits + logit_bias)
+        wanted = logits if logit_bias is None else logits + logit_bias
+        if next_word is not None:
+            wanted = only_word(wanted, next_word, self.config.pad_id, self.config.epad_id)
+        text = sampler.text(wanted)
         if forced_text is not None:
             text = torch.where(forced_text != UNFORCED, forced_text, text)
         user_text = None
@@ -502,6 +510,7 @@ class Decoder(nn.Module):
         forced_text: Tensor | None,
         forced_agent_codes: Tensor | None,
         logit_bias: Tensor | None,
+        next_word: Tensor | None = None,
     ) -> None:
         config = self.config
         rows = user_codes.shape[0]
@@ -511,6 +520,8 @@ class Decoder(nn.Module):
         )
         if forced_text is not None:
             _check_tokens("forced_text", forced_text, (rows,), active, config.text_rows)
+        if next_word is not None:
+            _check_tokens("next_word", next_word, (rows,), active, config.text_cardinality)
         if forced_agent_codes is not None:
             shape = (rows, config.agent.codebooks)
             _check_tokens(
@@ -554,7 +565,7 @@ def _check_tokens(
     if tokens.dtype != torch.int64 or tuple(tokens.shape) != shape:
         raise CodeError(f"{name} is int64 {list(shape)}, not {tokens.dtype} {list(tokens.shape)}")
     if tokens.device.type == "cpu":
-        is_forced = name.startswith("forced")
+        is_forced = name.startswith(("forced", "next"))
         used = tokens if is_forced else tokens[active]
         lowest = UNFORCED if is_forced else -1
         if used.numel() and (int(used.min()) < lowest or int(used.max()) >= rows):

@@ -48,6 +48,31 @@ class Sampling(SlotState):
         )
 
 
+def only_word(logits: Tensor, word: Tensor, pad_id: int, epad_id: int) -> Tensor:
+    """Leave a choice between silence and one word, which is as likely as all words were together.
+
+    So the model says when it speaks, but not what: masking alone would make a word wait that the
+    model shares its chances out over, as it does over the minutes of a time it cannot know.
+
+    Args:
+        logits: f32 [B, V].
+        word: i64 [B], UNFORCED where the model may choose; PAD leaves no word at all.
+        pad_id: token of silence, whose logit stays.
+        epad_id: token of the step before a word, likewise.
+
+    Returns:
+        f32 [B, V], -inf where nothing may be chosen.
+    """
+    kept, words = torch.full_like(logits, float("-inf")), logits.clone()
+    for token in (pad_id, epad_id):
+        kept[:, token] = logits[:, token]
+        words[:, token] = float("-inf")
+    place = word.clamp(min=0)[:, None]
+    all_words = words.logsumexp(1, keepdim=True)
+    kept.scatter_(1, place, torch.logaddexp(kept.gather(1, place), all_words))
+    return torch.where((word == UNFORCED)[:, None], logits, kept)
+
+
 class Sampler:
     """One step's draws: `Sampling` settings at given positions, or plain argmax without them."""
 

@@ -18,6 +18,10 @@ class Tokenizer(Protocol):
         """Text of one token as it is to be joined, or None for one that is not spoken."""
         ...
 
+    def token(self, piece: str) -> int | None:
+        """The token that is exactly this, special ones such as "<time>" included, or None."""
+        ...
+
     def encode(self, text: str) -> list[int]:
         """Tokens of a text, for prompts."""
         ...
@@ -39,6 +43,10 @@ class WordTokenizer:
         word = self.words[token]
         is_special = word.startswith("<") and word != "<unk>"
         return None if is_special else f" {word}"
+
+    def token(self, piece: str) -> int | None:
+        """See `Tokenizer`."""
+        return self._ids.get(piece)
 
     def encode(self, text: str) -> list[int]:
         """Ids of space-separated words; a word outside the vocabulary becomes <unk>."""
@@ -85,6 +93,11 @@ class PieceTokenizer:
         if self._pieces.is_control(token):
             return None
         return str(self._pieces.id_to_piece(token)).replace("\u2581", " ")
+
+    def token(self, piece: str) -> int | None:
+        """See `Tokenizer`."""
+        token = int(self._pieces.piece_to_id(piece))
+        return None if self._pieces.is_unknown(token) else token
 
     def encode(self, text: str) -> list[int]:
         """See `Tokenizer`."""

@@ -17,22 +17,26 @@ import numpy as np
 from voiceagent.scenes.out_of_domain import sample_out_of_domain
 from voiceagent.scenes.seeds import pick
 from voiceagent.scenes.small_talk import FIXED
+from voiceagent.serving.facts import (
+    ASK,
+    DAY,
+    DAYS,
+    TIME,
+    day_words,
+    every_answer,
+    number_words,
+    time_words,
+)
 
 REFUSAL = "sorry i can not help with that yet"
 NOTHING_SAID = "i have not said anything yet"
 BACKCHANNELS = ("uh huh", "yeah", "okay", "mm")
 AGENT_BACKCHANNEL = "mm hm"
-DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 NAMES = tuple(
     "anna ben carla daniel david emma frank grace henry jack julia karen kevin laura lisa maria "
     "martin nina oliver oscar paul peter robert rosa sam sarah simon sophie susan thomas tina "
     "victor".split()
 )
-_NUMBERS = tuple(
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
-    "sixteen seventeen eighteen nineteen".split()
-)
-_TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
 #: Sums and differences stay between zero and this.
 HIGHEST = 20
 # of the sums drawn, those of small numbers, which callers try first
@@ -70,7 +74,7 @@ DAY_QUESTIONS = ("what day is it", "what day is it today", "which day is today")
 _OPENING_HOURS = dict.fromkeys(DAYS[:5], (9, 17)) | {"saturday": (10, 14)}
 
 #: What the agent asks somebody else for before it goes on, by intent.
-REQUESTS = {"ood": "<ask>", "time": "<time>", "day": "<day>"}
+REQUESTS = {"ood": ASK, "time": TIME, "day": DAY}
 
 IN_DOMAIN_INTENTS = ("add", "subtract", "open", "name", "spell", "repeat", *FIXED)
 #: Answered with what somebody else knows.
@@ -97,28 +101,6 @@ class Turn:
     def request(self) -> str | None:
         """The token with which the agent's answer begins; see `REQUESTS`."""
         return REQUESTS.get(self.intent)
-
-
-def number_words(number: int) -> str:
-    """Return a whole number from 0 to 99 in words, such as ``"forty two"``.
-
-    Raises:
-        ValueError: the number lies outside.
-    """
-    if not 0 <= number <= 99:
-        raise ValueError(f"number: expected 0 to 99, got {number}")
-    if number < 20:
-        return _NUMBERS[number]
-    tens = _TENS[number // 10 - 2]
-    return tens if number % 10 == 0 else f"{tens} {_NUMBERS[number % 10]}"
-
-
-def time_words(hour: int, minute: int) -> str:
-    """Return what the agent says about the time of day, as in ``"it is ten oh five"``."""
-    hour_word = number_words(hour % 12 or 12)
-    if minute == 0:
-        return f"it is {hour_word} o'clock"
-    return f"it is {hour_word} {'oh ' if minute < 10 else ''}{number_words(minute)}"
 
 
 def sample_turn(rng: np.random.Generator, intent: str | None = None) -> Turn:
@@ -171,9 +153,7 @@ def vocabulary() -> tuple[str, ...]:
 def agent_sentences() -> tuple[str, ...]:
     """Return every sentence the agent can say, in order, with every day and every time."""
     answers = {turn.agent_text for turn in in_domain_turns()}
-    times = {time_words(hour, minute) for hour in range(12) for minute in range(60)}
-    days = {_day_answer(day) for day in DAYS}
-    return tuple(sorted(answers | times | days | {REFUSAL}))
+    return tuple(sorted(answers.union(every_answer(TIME), every_answer(DAY), {REFUSAL})))
 
 
 def _sum_turn(rng: np.random.Generator) -> Turn:
@@ -205,7 +185,7 @@ _SAMPLERS: dict[str, Callable[[np.random.Generator], Turn]] = {
     "spell": lambda rng: _spelling(pick(rng, SPELLINGS), pick(rng, NAMES)),
     "repeat": lambda rng: Turn("repeat", pick(rng, REPEATS), NOTHING_SAID),
     "time": _time_turn,
-    "day": lambda rng: Turn("day", pick(rng, DAY_QUESTIONS), _day_answer(pick(rng, DAYS))),
+    "day": lambda rng: Turn("day", pick(rng, DAY_QUESTIONS), day_words(pick(rng, DAYS))),
     "ood": lambda rng: Turn("ood", sample_out_of_domain(rng), REFUSAL),
 }
 
@@ -259,7 +239,3 @@ def _introduction(template: str, name: str) -> Turn:
 def _spelling(template: str, name: str) -> Turn:
     letters = " ".join(name.upper())
     return Turn("spell", template.format(name), f"{name} is spelled {letters}")
-
-
-def _day_answer(day: str) -> str:
-    return f"today is {day}"

@@ -9,6 +9,7 @@ from typing import Literal
 
 from voiceagent_codec.fields import check_fields
 
+from voiceagent.clock import WallClock
 from voiceagent.turntaking.config import TurnConfig
 
 #: The longest path that a Unix socket may have, less the byte that ends it.
@@ -80,6 +81,7 @@ class EngineConfig:
         device: "cpu", "cuda", "cuda:N", or "auto": CUDA where there is one.
         allow_slow: start although the steps of full conversations will take too long.
         prompt_cache_mib: memory for what prompts leave behind, so that they are fed only once.
+        timezone: IANA name of where the time is asked for; empty is this machine's own.
         policy: of turn-taking, for sessions that name none: "off"; "shadow" decides and writes
             down what it would do; "on" does it.
         turns: thresholds of turn-taking.
@@ -93,6 +95,7 @@ class EngineConfig:
     device: str = "auto"
     allow_slow: bool = False
     prompt_cache_mib: int = 512
+    timezone: str = ""
     policy: str = "off"
     turns: TurnConfig = dataclasses.field(default_factory=TurnConfig)
     observe: ObserveConfig = dataclasses.field(default_factory=ObserveConfig)
@@ -111,6 +114,7 @@ class EngineConfig:
             raise ValueError(f"gate_below_dbfs must be at most 0, not {self.gate_below_dbfs}")
         if not _DEVICE.fullmatch(self.device):
             raise ValueError(f"device must be auto, cpu, cuda or cuda:N, not {self.device!r}")
+        WallClock(self.timezone)
         if not self.policy:
             raise ValueError(f"policy must be one of {', '.join(POLICIES)}")
         check_policy(self.policy)

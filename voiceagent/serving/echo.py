@@ -87,6 +87,7 @@ class EchoEngine:
             pcm=item.pcm,
             said=None,
             heard=None,
+            request=None,
             user_codes=(),
             agent_codes=(),
             p_pad=1.0,

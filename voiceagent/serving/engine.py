@@ -7,15 +7,16 @@ whose frame is complete and waits for nobody. Not here: sockets, processes, real
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from voiceagent_codec.base import Codec
 
-from voiceagent.clock import Clock, MonotonicClock
+from voiceagent.clock import Clock, MonotonicClock, WallClock
 from voiceagent.errors import AtCapacity, ConfigError
 from voiceagent.model.checkpoint import open_model
 from voiceagent.model.config import SamplingDefaults
@@ -25,9 +26,10 @@ from voiceagent.serving.config import EngineConfig, SessionOptions
 from voiceagent.serving.forecast import forecast, most_in_time
 from voiceagent.serving.metrics import StepForecast, StepMetrics
 from voiceagent.serving.prompts import Prompt, Prompts
+from voiceagent.serving.requests import Filling, Requests
 from voiceagent.serving.session import Session, SessionFrame, StepInput
 from voiceagent.serving.slots import SlotTable
-from voiceagent.serving.steering import Plan
+from voiceagent.serving.steering import Plan, Steering
 from voiceagent.serving.step import BatchStep, SlotOutput
 from voiceagent.serving.turn_slot import ModelStep, TextStream
 from voiceagent.serving.turns import Turns
@@ -53,6 +55,7 @@ class Engine:
         *,
         is_promptable: bool = False,
         voices: VoiceRegistry | None = None,
+        now: Callable[[], datetime.datetime] | None = None,
     ) -> None:
         """An engine of weights that are loaded; it runs where they are.
 
@@ -73,6 +76,10 @@ class Engine:
             voices=voices,
             max_bytes=config.prompt_cache_mib * 2**20,
         )
+        #: Local time of the callers.
+        self.now = now or WallClock(config.timezone).now
+        self._requests = Requests(tokenizer, decoder.config.pad_id, self.now)
+        self._fillings: dict[int, Filling] = {}  # by slot
         self._sessions: dict[int, Session] = {}
         self._feeds: dict[int, Iterator[None]] = {}  # by slot, oldest first
         self._turns = None if config.policy == "off" else self._load_turns()
@@ -85,6 +92,7 @@ class Engine:
         *,
         adapter: Path | None = None,
         voices: Path | None = None,
+        now: Callable[[], datetime.datetime] | None = None,
     ) -> Engine:
         """An engine with a model's weights.
 
@@ -93,6 +101,7 @@ class Engine:
             config: settings; one slot by default.
             adapter: a folder with a LoRA or DoRA adapter, merged into the weights.
             voices: the folder of registered voices.
+            now: local time of the callers; by default that of the config's time zone.
 
         Raises:
             ConfigError: the folder or its config cannot be used.
@@ -110,6 +119,7 @@ class Engine:
             sampling=folder.sampling,
             is_promptable=folder.is_promptable,
             voices=VoiceRegistry(voices) if voices else None,
+            now=now,
         )
 
     @property
@@ -172,6 +182,7 @@ class Engine:
             self._slots.release(handle)
             raise
         self._sessions[handle.index] = session
+        self._fillings[handle.index] = Filling(self._requests)
         if policy != "off" and self._turns is not None:
             self._turns.begin(handle.index, policy)
         return session
@@ -186,6 +197,7 @@ class Engine:
         session.is_closed = True
         self._feeds.pop(session.handle.index, None)
         del self._sessions[session.handle.index]
+        del self._fillings[session.handle.index]
         self._batch.end(session.handle.index)
         if self._turns is not None:
             self._turns.end(session.handle.index)
@@ -231,17 +243,30 @@ class Engine:
         """The step of the batch, steered; and the user's tokens that repeated steps understood."""
         turns = self._turns
         if turns is None:
-            return *self._batch.run(inputs), {}
+            return *self._batch.run(inputs, self._steerings(inputs, {})), {}
         turns.listen(inputs, {session.handle.index: session.playout for session in stepping})
         heard = self._batch.hear(inputs)
         decided = turns.decide()
         for row, plan in decided.values():
             self.metrics.record_turn(row, plan)
-        understood = self._rewind(
-            len(heard.active), {slot: plan for slot, (_, plan) in decided.items()}
-        )
-        steerings = {slot: plan.steering for slot, (_, plan) in decided.items() if plan.steering}
-        return *self._batch.speak(heard, steerings), understood
+        plans = {slot: plan for slot, (_, plan) in decided.items()}
+        understood = self._rewind(len(heard.active), plans)
+        return *self._batch.speak(heard, self._steerings(inputs, plans)), understood
+
+    def _steerings(
+        self, inputs: Sequence[StepInput], plans: Mapping[int, Plan]
+    ) -> dict[int, Steering]:
+        """By slot, what turn-taking asks for, and the words of those that are telling a fact."""
+        steerings = {slot: plan.steering for slot, plan in plans.items() if plan.steering}
+        for slot, plan in plans.items():
+            if plan.forget_steps or plan.is_flush:
+                self._fillings[slot].let_go()
+        for item in inputs:
+            word = self._fillings[item.slot].word
+            if word is not None:
+                steering = steerings.get(item.slot, Steering())
+                steerings[item.slot] = dataclasses.replace(steering, next_word=word)
+        return steerings
 
     def _rewind(self, rows: int, plans: Mapping[int, Plan]) -> dict[int, list[int]]:
         """Take back last steps, and take others again; returns what was understood anew."""
@@ -295,6 +320,7 @@ class Engine:
             pcm=output.pcm if spoken is None else spoken.pcm,
             said=self._tokenizer.piece(output.text),
             heard=heard,
+            request=self._fillings[item.slot].said(output.text),
             user_codes=output.user_codes,
             agent_codes=output.agent_codes,
             p_pad=output.p_pad,

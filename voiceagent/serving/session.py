@@ -39,6 +39,7 @@ class SessionFrame:
         pcm: the agent's sound, float32 [1920], 24 kHz.
         said: text that the agent begins to speak in this frame, with its leading space, or None.
         heard: text of the user that the model understood in this frame, or None.
+        request: what the model asks for before it answers, one of `facts.REQUESTS`, or None.
         user_codes: as the model got them.
         agent_codes: as the model spoke them.
         p_pad: probability that the text stream stays silent.
@@ -57,6 +58,7 @@ class SessionFrame:
     pcm: Samples
     said: str | None
     heard: str | None
+    request: str | None
     user_codes: tuple[int, ...]
     agent_codes: tuple[int, ...]
     p_pad: float

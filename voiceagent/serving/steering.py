@@ -23,17 +23,21 @@ class Steering:
         forced_text: the text token that it must say, whatever the bias; None lets it choose.
         logit_bias: float32 [text_cardinality], nats added to the text logits before they are drawn
             from; -inf forbids a token. None adds nothing.
+        next_word: the one word that it may say, whatever the bias; PAD for none at all. When is for
+            the model to choose. None leaves it all words.
     """
 
     is_gated: bool = False
     forced_text: int | None = None
     logit_bias: Samples | None = None
+    next_word: int | None = None
 
     def check(self, text_cardinality: int) -> None:
         """Raise ValueError, naming the field, unless a model of so many text tokens can do it."""
-        token, bias = self.forced_text, self.logit_bias
-        if token is not None and not 0 <= token < text_cardinality:
-            raise ValueError(f"forced_text must be 0 to {text_cardinality - 1}, not {token}")
+        for name, token in (("forced_text", self.forced_text), ("next_word", self.next_word)):
+            if token is not None and not 0 <= token < text_cardinality:
+                raise ValueError(f"{name} must be 0 to {text_cardinality - 1}, not {token}")
+        bias = self.logit_bias
         if bias is None:
             return
         if bias.shape != (text_cardinality,) or bias.dtype != np.float32:

@@ -81,6 +81,17 @@ class _HostArray:
         return self._device[:rows]
 
 
+def _tokens(tokens: Mapping[int, int | None], array: _HostArray, rows: int) -> Tensor | None:
+    """Tokens by slot as i64 [rows], UNFORCED for the others; None where there are none."""
+    given = {slot: token for slot, token in tokens.items() if token is not None}
+    if not given:
+        return None
+    array.host.fill_(UNFORCED)
+    for slot, token in given.items():
+        array.host[slot] = token
+    return array.upload(rows)
+
+
 class BatchStep:
     """See the module's docstring.
 
@@ -108,6 +119,7 @@ class BatchStep:
         self._gate = _HostArray(num_slots, dtype=torch.bool, device=self.device)
         self._closed = _HostArray(num_slots, dtype=torch.bool, device=self.device)
         self._forced = _HostArray(num_slots, dtype=torch.int64, device=self.device)
+        self._next_words = _HostArray(num_slots, dtype=torch.int64, device=self.device)
 
     @functools.cached_property
     def _bias(self) -> _HostArray:
@@ -295,12 +307,15 @@ class BatchStep:
         for steering in steerings.values():
             steering.check(self.decoder.config.text_cardinality)
         user_codes = self._gated(heard.codes, steerings)
+        forced = {slot: item.forced_text for slot, item in steerings.items()}
+        next_words = {slot: item.next_word for slot, item in steerings.items()}
         output = self.decoder.step(
             user_codes,
             view.decoder,
             active,
-            forced_text=self._forced_text(steerings, rows),
+            forced_text=_tokens(forced, self._forced, rows),
             logit_bias=self._logit_bias(steerings, rows),
+            next_word=_tokens(next_words, self._next_words, rows),
             sampling=view.sampling if self._sampled_slots else None,
         )
         pcm = self.codec.decode_step(output.agent_codes, view.codec, active & output.valid)
@@ -315,20 +330,6 @@ class BatchStep:
         self._closed.host.zero_()
         self._closed.host[slots] = True
         return torch.where(self._closed.upload(len(codes))[:, None], self.codec.user_silence, codes)
-
-    def _forced_text(self, steerings: Mapping[int, Steering], rows: int) -> Tensor | None:
-        """Forced tokens i64 [rows]; None where nobody is forced."""
-        forced = {
-            slot: item.forced_text
-            for slot, item in steerings.items()
-            if item.forced_text is not None
-        }
-        if not forced:
-            return None
-        self._forced.host.fill_(UNFORCED)
-        for slot, token in forced.items():
-            self._forced.host[slot] = token
-        return self._forced.upload(rows)
 
     def _logit_bias(self, steerings: Mapping[int, Steering], rows: int) -> Tensor | None:
         """Biases f32 [rows, V]; None where nobody has one."""

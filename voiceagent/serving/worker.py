@@ -207,6 +207,7 @@ def parse_arguments(arguments: Sequence[str]) -> tuple[WorkerConfig, bool]:
     parser.add_argument("--policy", default=defaults.policy, help="turn-taking: off, shadow or on")
     parser.add_argument("--turns", default="{}", help="its thresholds that are not the default's")
     parser.add_argument("--observe", default="{}", help="likewise how the sound is judged")
+    parser.add_argument("--timezone", default="", help="of the callers (default: this machine's)")
     parser.add_argument("--allow-slow", action="store_true", help="start though steps are too long")
     parser.add_argument("--restart", action="store_true", help="another process was measured")
     parser.add_argument(
@@ -227,6 +228,7 @@ def parse_arguments(arguments: Sequence[str]) -> tuple[WorkerConfig, bool]:
             policy=options.policy,
             turns=_from_json(TurnConfig, options.turns),
             observe=_from_json(ObserveConfig, options.observe),
+            timezone=options.timezone,
         )
         config = WorkerConfig(
             address=options.address,
@@ -276,6 +278,7 @@ def to_arguments(config: WorkerConfig) -> list[str]:
         "--policy": engine.policy,
         "--turns": _to_json(engine.turns),
         "--observe": _to_json(engine.observe),
+        "--timezone": engine.timezone,
         **({"--adapter": config.adapter} if config.adapter else {}),
         **({"--voices": config.voices} if config.voices else {}),
     }

@@ -16,9 +16,10 @@ import torch
 from numpy.typing import NDArray
 from voiceagent_codec.nano import FRAME_SAMPLES, SETTLING_FRAMES, NanoCodec
 
-from voiceagent.scenes.domain import AGENT_BACKCHANNEL, agent_sentences, time_words
+from voiceagent.scenes.domain import AGENT_BACKCHANNEL, agent_sentences
 from voiceagent.scenes.speakers import AGENT_VOICE, speaker
 from voiceagent.scenes.utterance import Utterance, Word
+from voiceagent.serving.facts import TIME, every_answer
 from voiceagent.training.speech import to_int16
 from voiceagent.training.workspace import Arrays
 
@@ -67,7 +68,7 @@ def bank_texts() -> tuple[str, ...]:
 
     Times of day are not among them: there are too many, and each is rarely said.
     """
-    times = {time_words(hour, minute) for hour in range(12) for minute in range(60)}
+    times = set(every_answer(TIME))
     sentences = [text for text in (*agent_sentences(), AGENT_BACKCHANNEL) if text not in times]
     is_sum = {text: " plus " in text or " minus " in text for text in sentences}
     return tuple(

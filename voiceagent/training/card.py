@@ -15,6 +15,7 @@ from voiceagent.training.export import folder_bytes
 from voiceagent.training.workspace import Workspace
 
 _STAGES = ("semantic", "voice", "decoder")
+_LIMITS = "## What it cannot do\n"
 
 _CARD = """\
 # Model card: nano
@@ -83,6 +84,23 @@ def write(workspace: Workspace, folder: Path, figures: dict[str, Any]) -> None:
     ):
         with whole_file(folder / name) as partial:
             partial.write_text(content, encoding="utf-8")
+
+
+def with_section(text: str, title: str, body: str) -> str:
+    """Put a section into a card: in place of the one of this title, or before what it cannot do.
+
+    Args:
+        text: of the card.
+        title: without its sharps.
+        body: Markdown.
+    """
+    section = f"## {title}\n\n{body.strip()}\n\n"
+    head, found, rest = text.partition(f"## {title}\n")
+    if found:
+        _, next_sharps, rest = rest.partition("\n## ")
+        return head + section + (f"## {rest}" if next_sharps else "")
+    head, limits, rest = text.partition(_LIMITS)
+    return f"{head.rstrip()}\n\n{section}{limits}{rest}"
 
 
 def _listed(figures: dict[str, Any]) -> str:

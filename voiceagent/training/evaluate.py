@@ -16,14 +16,14 @@ import numpy as np
 from voiceagent.audio.framing import Samples
 from voiceagent.scenes.channel import hear, random_conditions
 from voiceagent.scenes.dialogue import DialogueShares, make_dialogue
-from voiceagent.scenes.domain import FACT_INTENTS, REQUESTS
+from voiceagent.scenes.domain import FACT_INTENTS, REFUSAL, REQUESTS
 from voiceagent.scenes.render import Composed, compose
 from voiceagent.scenes.script import Script
 from voiceagent.scenes.seeds import child_rng, draw_seed
 from voiceagent.scenes.speakers import speaker
 from voiceagent.serving.config import EngineConfig
 from voiceagent.serving.engine import Engine
-from voiceagent.serving.playback import play
+from voiceagent.serving.playback import Playback, play
 from voiceagent.testing.words import word_errors
 
 #: Seeds below this are for training.
@@ -56,6 +56,27 @@ class Exchange:
     until_ms: int
     answer: str
     request: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What came of one call.
+
+    Attributes:
+        inside: of its questions within the domain, whether the whole answer was right.
+        outside: of the others, whether they were refused.
+        refused: questions within the domain that were refused.
+        delays_ms: from a question's end to the first word, of the right answers.
+        errors: in the transcript.
+        words: that it should have; none where something outside the vocabulary is said.
+    """
+
+    inside: tuple[bool, ...]
+    outside: tuple[bool, ...]
+    refused: int
+    delays_ms: tuple[int, ...]
+    errors: int
+    words: int
 
 
 def held_out_call(seed: int, *, is_clean: bool = False) -> Call:
@@ -97,34 +118,49 @@ def evaluate(
         Shares of right answers in and outside the domain, word error rate of the transcript of
         calls within the domain, and the first word's delay.
     """
-    engine = Engine.load(str(folder), EngineConfig(num_slots=_SLOTS))
-    playbacks = play(engine, [call.heard for call in calls], on_frames)
-    inside: list[bool] = []
-    outside: list[bool] = []
-    delays_ms: list[int] = []
-    errors = words = 0
-    for call, playback in zip(calls, playbacks, strict=True):
-        for exchange in exchanges(call):
-            said = playback.said_text(exchange.asked_ms, exchange.until_ms)
-            (outside if exchange.request else inside).append(said == exchange.answer)
-            first = [w.time_ms for w in playback.said if w.time_ms >= exchange.asked_ms]
-            if said == exchange.answer and first:
-                delays_ms.append(first[0] - exchange.asked_ms)
-        if not any(line.request == REQUESTS["ood"] for line in call.script.lines):
-            reference = transcript(call)
-            errors += word_errors(reference, playback.heard_text())
-            words += len(reference.split())
+    judged = judge_calls(folder, calls, on_frames)
+    inside = [hit for call in judged for hit in call.inside]
+    outside = [hit for call in judged for hit in call.outside]
+    delays_ms = [delay for call in judged for delay in call.delays_ms]
+    words = sum(call.words for call in judged)
     return {
         "calls": len(calls),
         "in_domain": len(inside),
         "in_domain_exact": _share(inside),
         "outside": len(outside),
         "outside_refused": _share(outside),
-        "user_wer": round(errors / max(words, 1), 4),
+        "user_wer": round(sum(call.errors for call in judged) / max(words, 1), 4),
         "first_word_ms": [int(p) for p in np.percentile(delays_ms, (10, 50, 90))]
         if delays_ms
         else [],
     }
+
+
+def judge_calls(
+    folder: Path, calls: Sequence[Call], on_frames: Callable[[int], object] = lambda n: None
+) -> list[Judged]:
+    """Play calls to a model folder; what came of each."""
+    engine = Engine.load(str(folder), EngineConfig(num_slots=_SLOTS))
+    playbacks = play(engine, [call.heard for call in calls], on_frames)
+    return [_judge(call, playback) for call, playback in zip(calls, playbacks, strict=True)]
+
+
+def _judge(call: Call, playback: Playback) -> Judged:
+    found: dict[bool, list[bool]] = {False: [], True: []}
+    delays_ms, refused = [], 0
+    for exchange in exchanges(call):
+        said = playback.said_text(exchange.asked_ms, exchange.until_ms)
+        is_right, is_outside = said == exchange.answer, exchange.request is not None
+        found[is_outside].append(is_right)
+        refused += said == REFUSAL and not is_outside
+        first = [w.time_ms for w in playback.said if w.time_ms >= exchange.asked_ms]
+        if is_right and first:
+            delays_ms.append(first[0] - exchange.asked_ms)
+    errors = words = 0
+    if not any(line.request == REQUESTS["ood"] for line in call.script.lines):
+        reference = transcript(call)
+        errors, words = word_errors(reference, playback.heard_text()), len(reference.split())
+    return Judged(tuple(found[False]), tuple(found[True]), refused, tuple(delays_ms), errors, words)
 
 
 def transcript(call: Call) -> str:

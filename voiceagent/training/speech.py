@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voiceagent.audio.framing import PACKET_MS, PACKET_SAMPLES, Samples
-from voiceagent.scenes.domain import NAMES, number_words, sample_turn
+from voiceagent.scenes.domain import NAMES, sample_turn
 from voiceagent.scenes.out_of_domain import sample_out_of_domain
 from voiceagent.scenes.phones import PHONE_IDS
 from voiceagent.scenes.seeds import child_rng, draw_seed, pick
 from voiceagent.scenes.speakers import random_speaker
 from voiceagent.scenes.utterance import Utterance
+from voiceagent.serving.facts import number_words
 from voiceagent.training.lexicon import lexicon
 from voiceagent.training.workspace import Arrays
 
