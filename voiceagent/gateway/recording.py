@@ -10,6 +10,7 @@ import asyncio
 import logging
 import uuid
 from collections.abc import AsyncIterator
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from voiceagent.audio.framing import FRAME_SAMPLES, Samples
 from voiceagent.audio.level import rms_dbfs
 from voiceagent.records.config import RecordsConfig
 from voiceagent.records.recorder import SessionRecorder, utc_now
-from voiceagent.records.schema import SessionHeader, TraceFrame
+from voiceagent.records.schema import SessionHeader, TraceFrame, TurnTrace
 from voiceagent.serving.ports import PortFrame, SessionOptions, SessionPort
 
 #: User sound kept until the frame that it belongs to comes back: a second.
@@ -27,9 +28,21 @@ _log = logging.getLogger(__name__)
 
 
 def recorded(
-    port: SessionPort, config: RecordsConfig, model: str, options: SessionOptions | None = None
+    port: SessionPort,
+    config: RecordsConfig,
+    model: str,
+    options: SessionOptions | None = None,
+    turn_config: dict[str, Any] | None = None,
 ) -> SessionPort | RecordedPort:
-    """The port with a record, or as it was where no record can be begun (logged)."""
+    """The port with a record, or as it was where no record can be begun (logged).
+
+    Args:
+        port: of a session that has just begun.
+        config: where records lie.
+        model: its name.
+        options: what the session asked for.
+        turn_config: thresholds that its turn-taking policy decides by, as plain values.
+    """
     told = options if options and port.is_prompted else SessionOptions()
     header = SessionHeader(
         id=uuid.uuid4().hex,
@@ -38,6 +51,7 @@ def recorded(
         started_at=utc_now(),
         role=told.role,
         voice=told.voice,
+        turn_config=turn_config,
     )
     try:
         recorder = SessionRecorder(config.dir, header, with_audio=config.with_audio)
@@ -125,5 +139,6 @@ class RecordedPort:
             is_gated=frame.is_gated,
             step_us=frame.step_us,
             lag_us=frame.lag_us,
+            turn=None if frame.turn is None else TurnTrace(**frame.turn),
         )
         self._recorder.frame(row, stereo)

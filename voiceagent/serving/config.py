@@ -12,6 +12,8 @@ from voiceagent_codec.fields import check_fields
 MAX_IPC_PATH_BYTES = 106
 #: What a session may be told about its role; a page of text.
 MAX_ROLE_CHARS = 4000
+#: Turn-taking left to the model; decided and only written down; decided and done.
+POLICIES = ("off", "shadow", "on")
 _VOICE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
 _ADDRESS = re.compile(r"ipc://(?P<path>/.+)|tcp://127\.0\.0\.1:(\d{1,5}|\*)")
@@ -115,6 +117,7 @@ class SessionOptions:
         code_temperature: of the agent's codes.
         code_top_k: candidates kept, 0 for all.
         seed: makes a sampled session repeatable.
+        policy: what the turn-taking policy does, one of `POLICIES`; empty for the engine's default.
     """
 
     role: str = ""
@@ -124,9 +127,11 @@ class SessionOptions:
     code_temperature: float | None = None
     code_top_k: int | None = None
     seed: int = 0
+    policy: str = ""
 
     def __post_init__(self) -> None:
         check_fields(self)
+        check_policy(self.policy)
         check_role(self.role)
         if self.voice and not is_voice_id(self.voice):
             raise ValueError("voice must be 1 to 64 letters, digits, '_' and '-'")
@@ -140,6 +145,12 @@ class SessionOptions:
                 raise ValueError(f"{field} must be 0 to 2^31 - 1, not {value}")
         if not 0 <= self.seed < 2**63:
             raise ValueError(f"seed must be 0 to 2^63 - 1, not {self.seed}")
+
+
+def check_policy(policy: str) -> None:
+    """Raise ValueError for a policy that there is not."""
+    if policy and policy not in POLICIES:
+        raise ValueError(f"policy must be one of {', '.join(POLICIES)}, not {policy[:40]!r}")
 
 
 def is_voice_id(text: str) -> bool:

@@ -12,7 +12,7 @@ import asyncio
 import dataclasses
 from collections import deque
 from collections.abc import AsyncIterator
-from typing import Protocol
+from typing import Any, Protocol
 
 from voiceagent.audio.framing import FRAME_MS, FRAME_SAMPLES, FrameAssembler, Samples
 from voiceagent.clock import Clock
@@ -48,6 +48,8 @@ class PortFrame:
         step_us: how long the step of the whole batch took.
         lag_us: from the user's frame being complete in `push` to this frame being here; for a
             frame of silence fed in place of a late one, from when it was fed.
+        turn: what turn-taking saw and decided, as `records.schema.TurnTrace` takes it; None where
+            no policy ran.
     """
 
     step: int
@@ -63,6 +65,7 @@ class PortFrame:
     skipped_frames: int
     step_us: int
     lag_us: int
+    turn: dict[str, Any] | None = None
 
 
 class PortLink(Protocol):
