@@ -177,9 +177,7 @@ def _count_rows(found: Comparison) -> list[tuple[str, ...]]:
         )
     for name in sorted(found.recorded.actions | found.replayed.actions):
         label = f"frames {name.replace('_', ' ')}"
-        rows.append(
-            _count_row(label, found.recorded.actions[name], found.replayed.actions[name])
-        )
+        rows.append(_count_row(label, found.recorded.actions[name], found.replayed.actions[name]))
     return rows
 
 
@@ -200,7 +198,9 @@ def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
 def _stretch_lines(stretches: Sequence[Stretch]) -> list[str]:
     shown = stretches[:MAX_STRETCHES]
     lines = ["from       frames  first frame: recorded -> replayed"]
-    lines += [f"{_clock(one.first.frame):>9}  {one.frames:>6}  {_change_text(one)}" for one in shown]
+    lines += [
+        f"{_clock(one.first.frame):>9}  {one.frames:>6}  {_change_text(one)}" for one in shown
+    ]
     if more := len(stretches) - len(shown):
         lines.append(f"and {more} more; --json has them all")
     return lines
@@ -222,7 +222,7 @@ def _plain(value: Any) -> str:
         return f"{value:.4g}"
     if isinstance(value, tuple):
         return ",".join(map(str, value)) or "none"
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
 
 
 def _document(

@@ -70,6 +70,11 @@ class RecordedPort:
         self._pending = np.zeros(0, np.float32)
 
     @property
+    def session_id(self) -> str:
+        """Names the record: 32 hexadecimal digits."""
+        return self._recorder.folder.name
+
+    @property
     def ended(self) -> str | None:
         """See `SessionPort.ended`."""
         return self._port.ended
