@@ -1,4 +1,4 @@
-"""`voiceagent replay`: a past conversation's turn-taking decided again, with other thresholds too."""
+"""`voiceagent replay`: who had the floor in a past conversation, decided again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from voiceagent.cli.sessions import default_root
 from voiceagent.errors import ConfigError
 from voiceagent.records.activity import FRAME_MS
 from voiceagent.records.page import count
-from voiceagent.records.store import SessionRecord, RecordStore
+from voiceagent.records.store import RecordStore, SessionRecord
 from voiceagent.settings import parse_field
 from voiceagent.turntaking.compare import Comparison, Stretch, changes, compare
 from voiceagent.turntaking.config import TurnConfig

@@ -18,12 +18,14 @@ from voiceagent.audio.framing import SAMPLE_RATE_HZ
 from voiceagent.clock import Clock
 from voiceagent.gateway import rtvi
 from voiceagent.gateway.config import GatewayConfig
+from voiceagent.gateway.live import LiveAxes
 from voiceagent.gateway.pipeline import FullDuplexService
 from voiceagent.gateway.recording import RecordedPort
 from voiceagent.gateway.webrtc import PeerConnection, PeerTransport
 from voiceagent.serving.ports import PortFrame, SessionPort
 
 STATS_EVERY_S = 1.0
+AXES_EVERY_S = 1.0
 WATCH_EVERY_S = 0.25
 #: The last message may take this long to reach the peer before the channel is closed.
 LAST_WORDS_S = 0.1
@@ -41,7 +43,9 @@ class Peer:
         port: SessionPort | RecordedPort,
         config: GatewayConfig,
         clock: Clock,
+        live: LiveAxes | None = None,
     ) -> None:
+        """Without `live`, nobody is told how the conversation goes while it goes on."""
         self.connection = connection
         self.port = port
         self.frames = 0
@@ -49,6 +53,7 @@ class Peer:
         self.lag_us = 0
         self._config = config
         self._clock = clock
+        self._live = live
         self._begin_us = clock.now_us()
         self._reason: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         connection.on_goodbye = self.end
@@ -85,6 +90,9 @@ class Peer:
                     group.create_task(self._send_stats(), name="peer stats"),
                     group.create_task(self._watch(), name="peer watch"),
                 ]
+                if self._live is not None and isinstance(self.port, RecordedPort):
+                    news = self._send_axes(self.port, self._live)
+                    tasks.append(group.create_task(news, name="peer axes"))
                 if self.port.is_preparing:
                     readiness = self.connection.announce_when(self.port.wait_ready())
                     tasks.append(group.create_task(readiness, name="peer readiness"))
@@ -135,6 +143,13 @@ class Peer:
         while True:
             await asyncio.sleep(STATS_EVERY_S)
             self.connection.send(rtvi.server_message(self.stats()))
+
+    async def _send_axes(self, port: RecordedPort, live: LiveAxes) -> None:
+        while True:
+            await asyncio.sleep(AXES_EVERY_S)
+            found = await live.measure(lambda: port.measurement(self.dropped_frames))
+            message = rtvi.axes(found.brief(), port.floor.holder, port.floor.state)
+            self.connection.send(rtvi.server_message(message))
 
     async def _watch(self) -> None:
         while True:

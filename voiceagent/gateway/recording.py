@@ -9,16 +9,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import numpy as np
 
 from voiceagent.audio.framing import FRAME_SAMPLES, Samples
 from voiceagent.audio.level import rms_dbfs
+from voiceagent.records.axes import Axes
 from voiceagent.records.config import RecordsConfig
+from voiceagent.records.floor import Floor
 from voiceagent.records.recorder import SessionRecorder, utc_now
-from voiceagent.records.schema import SessionHeader, TraceFrame, TurnTrace
+from voiceagent.records.schema import SessionHeader, SessionSummary, TraceFrame, TurnTrace
 from voiceagent.serving.ports import PortFrame, SessionOptions, SessionPort
 
 #: User sound kept until the frame that it belongs to comes back: a second.
@@ -68,6 +70,8 @@ class RecordedPort:
         self._port = port
         self._recorder = recorder
         self._pending = np.zeros(0, np.float32)
+        #: Who has it now.
+        self.floor = Floor()
 
     @property
     def session_id(self) -> str:
@@ -116,12 +120,17 @@ class RecordedPort:
         """See `SessionPort.close`."""
         await self._port.close()
 
-    async def finish(self, reason: str, frames_lost: int) -> None:
-        """Write the summary, off the loop."""
+    def measurement(self, frames_lost: int) -> Callable[[], Axes]:
+        """See `SessionRecorder.measurement`."""
+        return self._recorder.measurement(frames_lost=frames_lost)
+
+    async def finish(self, reason: str, frames_lost: int) -> SessionSummary | None:
+        """Write the summary, off the loop; None where the disk refused it (logged)."""
         try:
-            await asyncio.to_thread(self._recorder.close, reason, frames_lost=frames_lost)
+            return await asyncio.to_thread(self._recorder.close, reason, frames_lost=frames_lost)
         except OSError as error:
-            _log.error("the record of session %s is lost: %s", self._recorder.folder.name, error)
+            _log.error("the record of session %s is lost: %s", self.session_id, error)
+            return None
 
     def _record(self, frame: PortFrame) -> None:
         """The sound that waits longest belongs to this frame, unless the engine had none."""
@@ -147,3 +156,4 @@ class RecordedPort:
             turn=None if frame.turn is None else TurnTrace(**frame.turn),
         )
         self._recorder.frame(row, stereo)
+        self.floor.add(row)

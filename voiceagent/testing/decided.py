@@ -1,7 +1,8 @@
 """Recorded calls in which turn-taking really decided, without a model: for tests of what follows.
 
-A script says frame by frame who sounds. The policy decides on what a detector and a model would have
-made of it, an echo engine in this process keeps the time, and the gateway's recorder writes it down.
+A script says frame by frame who sounds. The policy decides on what a detector and a model would
+have made of it, an echo engine in this process counts the frames, and the gateway's recorder
+writes it all down.
 """
 
 from __future__ import annotations
