@@ -128,7 +128,7 @@ def _rows(record: SessionRecord) -> list[TurnRow]:
 
 
 def _policy(record: SessionRecord) -> str | None:
-    """ "on" or "shadow"; None where no frame was decided."""
+    """Whether it was "on" or in "shadow"; None where no frame was decided."""
     return next((frame.turn.policy for frame in record.trace if frame.turn is not None), None)
 
 

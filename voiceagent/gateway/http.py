@@ -32,7 +32,8 @@ NO_PAGE = "The page has not been built: run `make web`. The API answers at /api/
 HEADERS = {
     "Content-Security-Policy": (
         # a report is one file with its style inside; that one and no other
-        f"default-src 'self'; style-src 'self' '{style_hash()}'; connect-src 'self'; media-src 'self' blob:; "
+        f"default-src 'self'; style-src 'self' '{style_hash()}'; connect-src 'self'; "
+        "media-src 'self' blob:; "
         "worker-src 'self' blob:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
     ),
     "Permissions-Policy": "microphone=(self), camera=(), geolocation=()",
@@ -69,7 +70,7 @@ class Api:
         return JSONResponse({"status": "success"})
 
     async def session(self, request: Request) -> Response:
-        """GET /api/sessions/ID: how a past conversation went, `{id, duration_ms, end_reason, axes}`."""
+        """GET /api/sessions/ID: how a past one went, `{id, duration_ms, end_reason, axes}`."""
         return JSONResponse(await self._peers.past.brief(self._past_id(request)))
 
     async def report(self, request: Request) -> Response:

@@ -1,17 +1,24 @@
-// The gateway over HTTP: status, offer and trickled candidates. Refusals and silence become a
+// The gateway over HTTP: status, offer, trickled candidates and past conversations. Refusals and silence become a
 // `GatewayError` that carries a fault; nothing here knows WebRTC.
 import { refusalFault, type Fault } from './faults'
 import {
   parseAnswer,
+  parsePastSession,
   parseRefusal,
   parseStatus,
   trickle,
   type Answer,
   type GatewayStatus,
   type Offer,
+  type PastSession,
 } from './protocol'
 
 const TIMEOUT_MS = 10_000
+const REPORT_TIMEOUT_MS = 70_000
+/** The gateway's word for a conversation that is not written down yet. */
+const STILL_RUNNING = 409
+const PAST_TRIES = 10
+const PAST_WAIT_MS = 500
 
 export class GatewayError extends Error {
   constructor(readonly fault: Fault) {
@@ -46,6 +53,28 @@ export class Gateway {
     await this.request('PATCH', 'api/offer', trickle(pcId, candidates))
   }
 
+  /** How a conversation went; asks again while it is being written down. */
+  async pastSession(id: string): Promise<PastSession | null> {
+    for (let tries = 0; tries < PAST_TRIES; tries++) {
+      const response = await this.reach('GET', `api/sessions/${id}`)
+      if (response.ok) return parsePastSession(await response.json().catch(() => null))
+      if (response.status !== STILL_RUNNING) return null
+      await new Promise((again) => setTimeout(again, PAST_WAIT_MS))
+    }
+    return null
+  }
+
+  /** Where the page of a conversation is, for a link: only for those who need no key. */
+  reportPath(id: string): string | null {
+    return this.token ? null : `api/sessions/${id}/report`
+  }
+
+  /** The same, fetched with the key. */
+  async report(id: string): Promise<Blob | null> {
+    const response = await this.reach('GET', `api/sessions/${id}/report`, undefined, REPORT_TIMEOUT_MS)
+    return response.ok ? await response.blob() : null
+  }
+
   private async request(method: string, path: string, body?: unknown): Promise<unknown> {
     const response = await this.reach(method, path, body)
     const json: unknown = await response.json().catch(() => null)
@@ -53,7 +82,12 @@ export class Gateway {
     return json
   }
 
-  private async reach(method: string, path: string, body?: unknown): Promise<Response> {
+  private async reach(
+    method: string,
+    path: string,
+    body?: unknown,
+    timeoutMs = TIMEOUT_MS,
+  ): Promise<Response> {
     const headers: Record<string, string> = {}
     if (body !== undefined) headers['Content-Type'] = 'application/json'
     if (this.token) headers.Authorization = `Bearer ${this.token}`
@@ -62,7 +96,7 @@ export class Gateway {
         method,
         headers,
         cache: 'no-store',
-        signal: AbortSignal.timeout(TIMEOUT_MS),
+        signal: AbortSignal.timeout(timeoutMs),
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       })
     } catch {
