@@ -288,8 +288,8 @@ async def test_a_recorded_call_is_told_how_it_goes_and_can_be_looked_at_when_it_
         going_on = await server.get(path)
         await caller.hang_up()
         await server.wait_free(2)
-        while (brief := await server.get(path)).status_code == 409:
-            pass
+        while (brief := await server.get(path)).status_code == 409:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
         page = await server.get(f"{path}/report")
         values = await counters(server)
     news = caller.server_messages("axes")[-1]
