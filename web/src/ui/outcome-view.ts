@@ -20,7 +20,8 @@ export class OutcomeView {
     byId('outcome-axes', HTMLDListElement).replaceChildren(
       ...axisLines(past.axes).map(({ value, name, detail }) => {
         const line = document.createElement('div')
-        line.append(element('dt', name), element('dd', value), element('dd', detail))
+        line.append(element('dt', name), element('dd', value))
+        if (detail) line.append(element('dd', detail))
         return line
       }),
     )
