@@ -166,7 +166,7 @@ class Served:
         self.http = http
 
     async def get(self, path):
-        async with httpx.AsyncClient(base_url=self.url, **self.http) as http:
+        async with httpx.AsyncClient(base_url=self.url, timeout=20, **self.http) as http:
             return await http.get(path)
 
     async def num_free(self):

@@ -19,12 +19,12 @@ async def session_id(tmp_path):
 
 @pytest.fixture
 def live():
-    return set()
+    return {}
 
 
 @pytest.fixture
 def past(tmp_path, live):
-    return PastSessions(tmp_path / "records", live.__contains__)
+    return PastSessions(tmp_path / "records", live, settle_within_s=0.05)
 
 
 async def refusal(awaited):
@@ -70,17 +70,26 @@ async def test_only_a_whole_id_names_a_session(past, session_id, name):
 
 
 async def test_a_session_of_another_folder_is_not_found(tmp_path, session_id):
-    past = PastSessions(tmp_path / "others", set().__contains__)
+    past = PastSessions(tmp_path / "others", {})
     assert await refusal(past.report(session_id)) == (404, "no_session")
 
 
 async def test_where_nothing_is_recorded_there_are_no_sessions(session_id):
-    past = PastSessions(None, set().__contains__)
+    past = PastSessions(None, {})
     assert await refusal(past.brief(session_id)) == (404, "no_session")
 
 
-async def test_a_session_that_goes_on_is_to_be_asked_for_later(past, session_id, live):
-    live.add(session_id)
+async def test_a_session_that_has_just_ended_is_waited_for(tmp_path, session_id, live):
+    past = PastSessions(tmp_path / "records", live)
+    live[session_id] = asyncio.Event()
+    asked = asyncio.create_task(past.brief(session_id))
+    await asyncio.sleep(0)
+    live.pop(session_id).set()
+    assert (await asked)["id"] == session_id
+
+
+async def test_a_session_that_goes_on_is_refused(past, session_id, live):
+    live[session_id] = asyncio.Event()
     assert await refusal(past.brief(session_id)) == (409, "still_running")
     assert await refusal(past.report(session_id)) == (409, "still_running")
 

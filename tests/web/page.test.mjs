@@ -224,14 +224,13 @@ test('a call that nobody records ends without a word about it', async () => {
   assert.equal(gateway.requests.some(({ path }) => path?.includes('sessions')), false)
 })
 
-test('a record that is still being written is waited for', async () => {
+test('a record that cannot be had is not spoken of', async () => {
   await connect({ recorded: true })
-  const written = gateway.onSession
-  let asked = 0
-  gateway.onSession = (id) => (asked++ < 2 ? { status: 409, json: { code: 'still_running' } } : written(id))
+  gateway.onSession = () => ({ status: 404, json: { detail: 'no record', code: 'no_session' } })
   await talk().click()
-  await page.getByRole('link', { name: 'See how it went' }).waitFor()
-  assert.equal(asked, 3)
+  await page.waitForTimeout(1200)
+  assert.equal(await page.locator('#outcome').isVisible(), false)
+  assert.equal(await page.evaluate(() => document.body.dataset.phase), 'idle')
 })
 
 test('a model that can be told nothing shows no fields for it', async () => {

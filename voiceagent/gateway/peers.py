@@ -53,12 +53,10 @@ class Peers:
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_closed = False
         self._live = LiveAxes(clock)
-        #: Ids of sessions whose record is still being written.
-        self._recording: set[str] = set()
+        #: By id, sessions whose record is still being written; set when it is done.
+        self._recording: dict[str, asyncio.Event] = {}
         #: Conversations that are over, as far as they were recorded.
-        self.past = PastSessions(
-            None if records is None else records.dir, self._recording.__contains__
-        )
+        self.past = PastSessions(records and records.dir, self._recording)
 
     def __iter__(self) -> Iterator[Peer]:
         return iter(list(self._peers.values()))
@@ -92,7 +90,7 @@ class Peers:
             await connection.close()
             raise
         if isinstance(port, RecordedPort):
-            self._recording.add(port.session_id)
+            self._recording[port.session_id] = asyncio.Event()
             answer["session_id"] = port.session_id
         self._peers[connection.pc_id] = peer
         self.metrics.count_session()
@@ -178,8 +176,10 @@ class Peers:
                 await self._finish(peer.port, reason, peer.dropped_frames)
 
     async def _finish(self, port: RecordedPort, reason: str, frames_lost: int) -> None:
-        summary = await port.finish(reason, frames_lost)
-        self._recording.discard(port.session_id)
+        try:
+            summary = await port.finish(reason, frames_lost)
+        finally:
+            self._recording.pop(port.session_id).set()
         if summary is not None and summary.axes is not None:
             self.metrics.axes.count(summary.axes)
 

@@ -11,7 +11,7 @@ import logging
 import re
 import sys
 from asyncio.subprocess import PIPE
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from voiceagent.records.store import RecordStore
 MAX_WAITING = 4
 REPORT_WITHIN_S = 60.0
 #: A conversation that has just ended is written down within so long.
-SETTLE_S = 0.5
+SETTLE_WITHIN_S = 8.0
 
 _ID = re.compile(r"[0-9a-f]{32}")
 _log = logging.getLogger(__name__)
@@ -32,10 +32,22 @@ _log = logging.getLogger(__name__)
 class PastSessions:
     """Over one folder of records; with none, there are no sessions."""
 
-    def __init__(self, root: Path | None, is_live: Callable[[str], bool]) -> None:
-        """Args: the folder, and whether a session is still being written to it."""
+    def __init__(
+        self,
+        root: Path | None,
+        recording: Mapping[str, asyncio.Event],
+        settle_within_s: float = SETTLE_WITHIN_S,
+    ) -> None:
+        """Nothing is read before it is asked for.
+
+        Args:
+            root: the folder.
+            recording: sessions that are still being written to it; the event says that one is done.
+            settle_within_s: how long to wait for that.
+        """
         self._root = root
-        self._is_live = is_live
+        self._recording = recording
+        self._settle_within_s = settle_within_s
         self._making = asyncio.Lock()
         self._waiting = 0
 
@@ -43,9 +55,9 @@ class PastSessions:
         """How a conversation went: `{id, duration_ms, end_reason, axes}`.
 
         Raises:
-            OfferRefused: 404, 409 while it goes on, or 500 for a record that cannot be read.
+            OfferRefused: 404, 409 where it goes on, or 500 for a record that cannot be read.
         """
-        root = self._root_of(session_id)
+        root = await self._root_of(session_id)
         try:
             summary = await asyncio.to_thread(RecordStore(root).summary, session_id)
         except RecordError as error:
@@ -65,7 +77,7 @@ class PastSessions:
         Raises:
             OfferRefused: as `brief`, and 503 where too many are wanted at once.
         """
-        root = self._root_of(session_id)
+        root = await self._root_of(session_id)
         if self._waiting > MAX_WAITING:
             raise OfferRefused(503, "too many reports are being made", 5.0, code="busy")
         self._waiting += 1
@@ -75,14 +87,21 @@ class PastSessions:
         finally:
             self._waiting -= 1
 
-    def _root_of(self, session_id: str) -> Path:
+    async def _root_of(self, session_id: str) -> Path:
         """The folder, once it is sure that the session's record lies there and is whole."""
         is_id = _ID.fullmatch(session_id) is not None
         if self._root is None or not is_id or not (self._root / session_id).is_dir():
             raise OfferRefused(404, "there is no record of such a session", code="no_session")
-        if self._is_live(session_id):
-            raise OfferRefused(409, "this session still goes on", SETTLE_S, code="still_running")
+        if done := self._recording.get(session_id):
+            await self._settle(done)
         return self._root
+
+    async def _settle(self, done: asyncio.Event) -> None:
+        try:
+            async with asyncio.timeout(self._settle_within_s):
+                await done.wait()
+        except TimeoutError as error:
+            raise OfferRefused(409, "this session still goes on", code="still_running") from error
 
 
 async def _render(root: Path, session_id: str) -> bytes:

@@ -66,29 +66,14 @@ const PAST = {
   },
 }
 
-test('a past conversation is asked for again until it is written down', async () => {
-  vi.useFakeTimers()
-  let asked = 0
-  const fetch = vi.fn(async () => new Response(JSON.stringify(PAST), { status: asked++ < 2 ? 409 : 200 }))
-  const past = gateway(fetch).pastSession('ab')
-  await vi.runAllTimersAsync()
-  expect(await past).toMatchObject({ id: 'ab', durationMs: 80 })
-  expect(fetch).toHaveBeenCalledTimes(3)
-  vi.useRealTimers()
+test('a past conversation is asked for by its id', async () => {
+  const fetch = reply(200, PAST)
+  expect(await gateway(fetch).pastSession('ab')).toMatchObject({ id: 'ab', durationMs: 80 })
+  expect(fetch.mock.calls[0]![0]).toBe('api/sessions/ab')
 })
 
-test('a past conversation that is never written down is given up', async () => {
-  vi.useFakeTimers()
-  const past = gateway(reply(409, {})).pastSession('ab')
-  await vi.runAllTimersAsync()
-  expect(await past).toBeNull()
-  vi.useRealTimers()
-})
-
-test('a past conversation without a record is asked for once', async () => {
-  const fetch = reply(404, {})
-  expect(await gateway(fetch).pastSession('ab')).toBeNull()
-  expect(fetch).toHaveBeenCalledOnce()
+test('a past conversation without a record is a fault like another', async () => {
+  expect(await faultOf(gateway(reply(404, {})).pastSession('ab'))).toMatchObject({ kind: 'refused' })
 })
 
 test('a report has a plain link where no key is needed, and is fetched with it where one is', async () => {

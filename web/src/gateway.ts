@@ -15,10 +15,6 @@ import {
 
 const TIMEOUT_MS = 10_000
 const REPORT_TIMEOUT_MS = 70_000
-/** The gateway's word for a conversation that is not written down yet. */
-const STILL_RUNNING = 409
-const PAST_TRIES = 10
-const PAST_WAIT_MS = 500
 
 export class GatewayError extends Error {
   constructor(readonly fault: Fault) {
@@ -53,15 +49,9 @@ export class Gateway {
     await this.request('PATCH', 'api/offer', trickle(pcId, candidates))
   }
 
-  /** How a conversation went; asks again while it is being written down. */
+  /** How a conversation went that has ended; the gateway answers once it is written down. */
   async pastSession(id: string): Promise<PastSession | null> {
-    for (let tries = 0; tries < PAST_TRIES; tries++) {
-      const response = await this.reach('GET', `api/sessions/${id}`)
-      if (response.ok) return parsePastSession(await response.json().catch(() => null))
-      if (response.status !== STILL_RUNNING) return null
-      await new Promise((again) => setTimeout(again, PAST_WAIT_MS))
-    }
-    return null
+    return parsePastSession(await this.request('GET', `api/sessions/${id}`))
   }
 
   /** Where the page of a conversation is, for a link: only for those who need no key. */
