@@ -55,8 +55,9 @@ class Peers:
         self._live = LiveAxes(clock)
         #: By id, sessions whose record is still being written; set when it is done.
         self._recording: dict[str, asyncio.Event] = {}
+        root = None if records is None else records.dir
         #: Conversations that are over, as far as they were recorded.
-        self.past = PastSessions(records and records.dir, self._recording)
+        self.past = PastSessions(root, self._recording)
 
     def __iter__(self) -> Iterator[Peer]:
         return iter(list(self._peers.values()))
