@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from voiceagent.errors import ConfigError
-from voiceagent.settings import load_settings
+from voiceagent.settings import load_settings, parse_field
+from voiceagent.turntaking.config import TurnConfig
 
 
 @pytest.fixture
@@ -105,3 +106,22 @@ def test_role_and_voice_of_all_sessions_are_settings_of_the_gateway(write):
     assert settings.voices.dir == Path("/v")
     with pytest.raises(ConfigError, match="voice must be 1 to 64 letters"):
         load_settings(file, {"VOICEAGENT_GATEWAY_VOICE": "../x"}, {})
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "value"),
+    [
+        ("duck_db", "-9", -9.0),
+        ("yield_frames", "3", 3),
+        ("is_gating", "off", False),
+        ("backchannel_words", "mm, yeah", ("mm", "yeah")),
+    ],
+)
+def test_a_text_becomes_what_a_field_of_any_config_is(field, text, value):
+    parsed = parse_field(TurnConfig, field, text)
+    assert (parsed, type(parsed)) == (value, type(value))
+
+
+def test_a_text_that_is_none_of_a_fields_values_is_an_error():
+    with pytest.raises(ValueError, match="low"):
+        parse_field(TurnConfig, "duck_db", "low")

@@ -81,6 +81,9 @@ class Peer:
 
         service.add_event_handler("on_ended", self._on_engine_ended)
         runner = WorkerRunner(handle_sigint=False, check_dangling_tasks=False)
+        news = None
+        if self._live is not None and isinstance(self.port, RecordedPort):
+            news = self.tell_axes(self.port, self._live)
         try:
             await runner.add_workers(self._worker(service))
             async with asyncio.TaskGroup() as group:
@@ -90,9 +93,6 @@ class Peer:
                     group.create_task(self._send_stats(), name="peer stats"),
                     group.create_task(self._watch(), name="peer watch"),
                 ]
-                if self._live is not None and isinstance(self.port, RecordedPort):
-                    news = self._send_axes(self.port, self._live)
-                    tasks.append(group.create_task(news, name="peer axes"))
                 if self.port.is_preparing:
                     readiness = self.connection.announce_when(self.port.wait_ready())
                     tasks.append(group.create_task(readiness, name="peer readiness"))
@@ -103,8 +103,16 @@ class Peer:
                 await runner.cancel(reason)
             return reason
         finally:
+            if news is not None:
+                news.cancel()
             await self.port.close()
             await self.connection.close()
+
+    def tell_axes(self, port: RecordedPort, live: LiveAxes) -> asyncio.Task[None]:
+        """Begin to say how it goes. Outside the group: an estimate that fails ends no call."""
+        task = asyncio.create_task(self._send_axes(port, live), name="peer axes")
+        task.add_done_callback(_log_failure)
+        return task
 
     def stats(self) -> rtvi.Message:
         """How the session does now."""
@@ -170,3 +178,8 @@ class Peer:
         if age_s > self._config.max_session_s:
             return f"longer than {self._config.max_session_s:g} s"
         return None
+
+
+def _log_failure(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()):
+        _log.error("%s failed", task.get_name(), exc_info=error)

@@ -41,14 +41,25 @@ class Peers:
         clock: Clock,
         records: RecordsConfig | None = None,
         model: str = "nano",
+        turn_config: dict[str, Any] | None = None,
     ) -> None:
-        """Without `records`, nothing of a conversation is kept."""
+        """Without `records`, nothing of a conversation is kept.
+
+        Args:
+            engine: where sessions come from.
+            config: of the gateway.
+            clock: the machine's.
+            records: where sessions are recorded.
+            model: its name, for the record.
+            turn_config: thresholds of the engine's turn-taking, likewise, where they are known.
+        """
         self.metrics = GatewayMetrics(lambda: self)
         self._engine = engine
         self._config = config
         self._clock = clock
         self._records = records
         self._model = model
+        self._turn_config = turn_config
         self._peers: dict[str, Peer] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_closed = False
@@ -84,7 +95,7 @@ class Peers:
             await self._initialize(connection, offer.sdp)
             answer: dict[str, str] = connection.get_answer()  # type: ignore[no-untyped-call]
             if self._records is not None:
-                port = recorded(bare, self._records, self._model, options)
+                port = recorded(bare, self._records, self._model, options, self._turn_config)
             peer = Peer(connection, port, self._config, self._clock, self._live)
         except BaseException:
             await port.close()
