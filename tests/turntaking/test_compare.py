@@ -71,6 +71,15 @@ def test_lost_rows_are_counted_and_paths_join_again_after_them(trace):
     assert found.recorded == found.replayed
 
 
+def test_a_transition_after_lost_rows_is_from_the_state_that_was_recorded(trace):
+    begin, *_, last = [i for i, row in enumerate(trace) if row.decision.reason != "stay"]
+    torn = trace[: begin + 1] + trace[last:]
+    counts = compare(torn, TurnConfig()).replayed.transitions
+    after = torn[begin + 1]
+    assert after.state.state != torn[begin].decision.state
+    assert counts[after.state.state, after.decision.state, after.decision.reason] == 1
+
+
 def test_nothing_recorded_is_nothing_changed():
     found = compare([], TurnConfig())
     assert (found.differences, found.stretches(), found.num_missing) == ([], [], 0)
