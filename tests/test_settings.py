@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from voiceagent.errors import ConfigError
-from voiceagent.settings import load_settings
+from voiceagent.settings import load_settings, parse_field
+from voiceagent.turntaking.config import TurnConfig
 
 
 @pytest.fixture
@@ -147,3 +148,22 @@ def test_time_zone_that_is_none_names_where_it_was_set():
     assert settings.engine.timezone == "Asia/Kolkata"
     with pytest.raises(ConfigError, match="VOICEAGENT_ENGINE_TIMEZONE: timezone must be an IANA"):
         load_settings(None, {"VOICEAGENT_ENGINE_TIMEZONE": "here"}, {})
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "value"),
+    [
+        ("duck_db", "-9", -9.0),
+        ("yield_frames", "3", 3),
+        ("is_gating", "off", False),
+        ("backchannel_words", "mm, yeah", ("mm", "yeah")),
+    ],
+)
+def test_a_text_becomes_what_a_field_of_any_config_is(field, text, value):
+    parsed = parse_field(TurnConfig, field, text)
+    assert (parsed, type(parsed)) == (value, type(value))
+
+
+def test_a_text_that_is_none_of_a_fields_values_is_an_error():
+    with pytest.raises(ValueError, match="low"):
+        parse_field(TurnConfig, "duck_db", "low")

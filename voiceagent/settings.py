@@ -197,6 +197,15 @@ def _convert(section: str, field: str, value: Any, origin: str) -> Any:
         raise ConfigError(f"{origin}: {value!r} does not fit ({error})") from error
 
 
+def parse_field(config: type[Any], field: str, text: str) -> Any:
+    """A text as the type that a field of a config has.
+
+    Raises:
+        TypeError: it does not fit; likewise ValueError.
+    """
+    return _parse(text, typing.get_type_hints(config)[field])
+
+
 def _parse(value: Any, wanted: Any) -> Any:
     origin, arguments = typing.get_origin(wanted), typing.get_args(wanted)
     if origin in (types.UnionType, typing.Union):

@@ -133,11 +133,14 @@ class Caller:
         await self.pc.setRemoteDescription(RTCSessionDescription(answer["sdp"], answer["type"]))
         return answer
 
-    async def call(self):
+    async def connect(self):
         answer = await self.negotiate()
         await until(lambda: self.pc.connectionState == "connected")
         await until(lambda: self.channel.readyState == "open")
-        return answer["pc_id"]
+        return answer
+
+    async def call(self):
+        return (await self.connect())["pc_id"]
 
     def server_messages(self, kind):
         data = [m["data"] for m in self.messages if m["type"] == "server-message"]
@@ -163,7 +166,7 @@ class Served:
         self.http = http
 
     async def get(self, path):
-        async with httpx.AsyncClient(base_url=self.url, **self.http) as http:
+        async with httpx.AsyncClient(base_url=self.url, timeout=20, **self.http) as http:
             return await http.get(path)
 
     async def num_free(self):
@@ -178,14 +181,14 @@ class Served:
 
 
 @contextlib.asynccontextmanager
-async def running(num_slots=2, http=None, **settings):
+async def running(num_slots=2, http=None, records=None, **settings):
     """A gateway with an echo engine, and a check that it leaves no task behind."""
     before = asyncio.all_tasks()
     engine = EngineProcess(EngineConfig(num_slots=num_slots), is_echo=True)
     stop, port = asyncio.Event(), asyncio.get_running_loop().create_future()
     config = GatewayConfig(port=0, media_addresses=("127.0.0.1",), **settings)
     server = asyncio.create_task(
-        serve(config, engine, on_ready=port.set_result, stop=stop), name="serve"
+        serve(config, engine, records=records, on_ready=port.set_result, stop=stop), name="serve"
     )
     try:
         await asyncio.wait([server, port], return_when=asyncio.FIRST_COMPLETED)

@@ -4,9 +4,14 @@ from types import SimpleNamespace
 import pytest
 import pytest_asyncio
 
+from voiceagent.gateway import connection, rtvi
 from voiceagent.gateway.config import GatewayConfig
 from voiceagent.gateway.connection import Peer
+from voiceagent.gateway.live import LiveAxes
 from voiceagent.gateway.playout import PlayoutCounts
+from voiceagent.gateway.recording import recorded
+from voiceagent.records.axes import EMPTY
+from voiceagent.records.config import RecordsConfig
 
 pytestmark = pytest.mark.asyncio
 
@@ -89,3 +94,40 @@ async def test_stats_add_up_what_was_lost_both_ways(peer):
         "queued_ms": 40,
         "dropped_frames": 7,
     }
+
+
+@pytest.fixture
+def port(tmp_path):
+    return recorded(SimpleNamespace(is_prompted=False), RecordsConfig(dir=tmp_path), "nano")
+
+
+@pytest.fixture
+def told(peer, port, monkeypatch):
+    """Tells a recorded peer how it goes; returns what it was told, once that was something."""
+    monkeypatch.setattr(connection, "AXES_EVERY_S", 0)
+    messages = []
+    peer.connection.send = messages.append
+
+    async def tell():
+        task = peer.tell_axes(port, LiveAxes(peer._clock))
+        async with asyncio.timeout(5):
+            while not (messages or task.done()):  # noqa: ASYNC110  # nothing here says when
+                await asyncio.sleep(0.01)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        return messages
+
+    return tell
+
+
+async def test_a_recorded_peer_is_told_how_it_goes(told):
+    assert (await told())[0] == rtvi.server_message(rtvi.axes(EMPTY.brief(), "nobody", None))
+
+
+async def test_an_estimate_that_fails_is_logged_and_ends_no_call(told, port, monkeypatch, caplog):
+    def fail(frames_lost):
+        raise ArithmeticError("no such share")
+
+    monkeypatch.setattr(port, "measurement", fail)
+    assert await told() == []
+    assert "no such share" in caplog.text

@@ -8,7 +8,10 @@ from voiceagent.gateway.config import GatewayConfig
 from voiceagent.gateway.http import build_app
 from voiceagent.gateway.offer import MAX_BODY_BYTES, MAX_SDP_BYTES, OfferRefused
 from voiceagent.gateway.peers import Peers
+from voiceagent.records.config import RecordsConfig
+from voiceagent.records.page import style_hash
 from voiceagent.serving.messages import EngineStatus
+from voiceagent.testing.decided import record_call
 
 TOKEN = "0123456789abcdef"
 AUDIO = "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=rtpmap:111 opus/48000/2\r\n"
@@ -50,10 +53,10 @@ class Engine:
 class Site:
     """The application without a socket."""
 
-    def __init__(self, web_folder, **settings):
+    def __init__(self, web_folder, records=None, **settings):
         self.engine = Engine()
         config = GatewayConfig(**settings)
-        peers = Peers(self.engine, config, StoppedClock())
+        peers = Peers(self.engine, config, StoppedClock(), records and RecordsConfig(dir=records))
         self.app = build_app(peers, self.engine, config, StoppedClock(), web_folder)
 
     async def send(self, method, path, **options):
@@ -146,6 +149,57 @@ async def test_role_and_voice_of_the_offer_come_before_the_servers_own(
     assert (site.engine.options.role, site.engine.options.voice) == (role, voice)
 
 
+async def test_policy_of_the_offer_reaches_the_engine(site):
+    await site.offer({**GOOD, "policy": "shadow"})
+    assert site.engine.options.policy == "shadow"
+
+
+async def test_policy_that_there_is_not_is_refused_before_a_slot_is_taken(site):
+    response = await site.offer({**GOOD, "policy": "loud"})
+    assert (response.status_code, site.engine.opened) == (400, 0)
+    assert "one of off, shadow, on" in response.json()["detail"]
+
+
+async def test_a_past_session_is_told_in_short_and_as_a_page(tmp_path):
+    session_id = await record_call(tmp_path)
+    site = Site(tmp_path, records=tmp_path)
+    brief = await site.send("GET", f"/api/sessions/{session_id}")
+    assert (brief.status_code, brief.json()["end_reason"]) == (200, "the script ended")
+    page = await site.send("GET", f"/api/sessions/{session_id}/report")
+    assert (page.status_code, page.headers["cache-control"]) == (200, "no-store")
+    assert page.text.startswith("<!doctype html>")
+    assert f"style-src 'self' '{style_hash()}'" in page.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize("path", ["/api/sessions/{}", "/api/sessions/{}/report"])
+async def test_past_sessions_are_for_those_who_may_call(tmp_path, path):
+    path = path.format(await record_call(tmp_path, "u."))
+    site = Site(tmp_path, records=tmp_path, token=TOKEN)
+    known = {"authorization": f"Bearer {TOKEN}"}
+    assert (await site.send("GET", path)).status_code == 401
+    evil = {**known, "origin": "http://evil.example"}
+    assert (await site.send("GET", path, headers=evil)).status_code == 403
+    foreign = {**known, "host": "evil.example"}
+    assert (await site.send("GET", path, headers=foreign)).status_code == 403
+    assert (await site.send("GET", path, headers=known)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "name", ["..", "%2e%2e", "..%2f..", "%2Fetc%2Fpasswd", "0" * 32, "x", "%00", "*"]
+)
+async def test_no_path_is_ever_a_session(tmp_path, name):
+    site = Site(tmp_path, records=tmp_path)
+    for path in (f"/api/sessions/{name}", f"/api/sessions/{name}/report"):
+        assert (await site.send("GET", path)).status_code == 404
+
+
+async def test_too_many_questions_about_sessions_wait_and_offers_do_not(tmp_path):
+    site = Site(tmp_path, records=tmp_path, max_offers_per_minute=2)
+    paths = [f"/api/sessions/{'0' * 32}", f"/api/sessions/{'0' * 32}/report"] * 2
+    assert [(await site.send("GET", path)).status_code for path in paths] == [404, 404, 429, 429]
+    assert (await site.offer()).status_code == 503
+
+
 async def test_voice_that_there_is_not_is_refused_with_those_there_are(site):
     response = await site.offer({**GOOD, "voice": "nobody"})
     assert (response.status_code, response.json()) == (
@@ -236,7 +290,9 @@ async def test_too_many_offers_of_one_address_wait(tmp_path):
 async def test_every_answer_carries_the_security_headers(site):
     for path in ("/", "/api/status", "/nowhere", "/metrics"):
         headers = (await site.send("GET", path)).headers
-        assert headers["content-security-policy"].startswith("default-src 'self'; connect-src")
+        assert headers["content-security-policy"].startswith(
+            "default-src 'self'; style-src 'self' 'sha"
+        )
         assert headers["permissions-policy"].startswith("microphone=(self)")
 
 

@@ -6,7 +6,12 @@ from prometheus_client import CollectorRegistry, generate_latest
 from voiceagent.audio.jitter import JitterCounts
 from voiceagent.gateway.metrics import GatewayMetrics
 from voiceagent.gateway.playout import PlayoutCounts
+from voiceagent.records.axes import Axes
+from voiceagent.records.conversation import ESTIMATED
+from voiceagent.records.events import Event
 from voiceagent.serving.messages import EngineStatus
+
+STUCK = {"kind": "stuck", "outcome": "stuck", "start_ms": 0, "end_ms": 5000}
 
 
 def peer(received, lost):
@@ -74,3 +79,8 @@ def test_an_engine_that_answers_is_shown_with_slots_and_steps(metrics):
     values = read(metrics)
     assert values["voiceagent_engine_num_free"] == "3.0"
     assert values["voiceagent_engine_missed_deadlines_total"] == "7.0"
+
+
+def test_how_ended_conversations_went_is_among_them(metrics):
+    metrics.axes.count(Axes(labels=ESTIMATED, events=(Event(**STUCK),)))
+    assert read(metrics)['voiceagent_turn_events_total{kind="stuck",outcome="stuck"}'] == "1.0"

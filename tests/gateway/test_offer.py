@@ -43,6 +43,20 @@ def test_a_body_without_an_offer_is_refused_with_400(body, says):
     assert (refused.status, says in refused.detail) == (400, True)
 
 
+@pytest.mark.parametrize("policy", ["off", "shadow", "on", ""])
+def test_a_policy_of_the_offer_is_read(policy):
+    assert read_offer({"sdp": GOOD, "type": "offer", "policy": policy}).policy == policy
+
+
+@pytest.mark.parametrize(
+    ("policy", "says"),
+    [("loud", "policy must be one of off, shadow, on, not 'loud'"), (1, "policy must be text")],
+)
+def test_a_policy_that_there_is_not_is_refused_with_those_there_are(policy, says):
+    refused = refusal(read_offer, {"sdp": GOOD, "type": "offer", "policy": policy})
+    assert (refused.status, refused.detail) == (400, says)
+
+
 def test_role_and_voice_are_read_and_trimmed():
     body = {"sdp": GOOD, "type": "offer", "role": " sell bread\n", "voice": "NATF0.pt"}
     assert read_offer(body) == offer.Offer(GOOD, None, "sell bread", "NATF0")

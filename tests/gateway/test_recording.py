@@ -1,4 +1,6 @@
 import asyncio
+import dataclasses
+import math
 
 import numpy as np
 import pytest
@@ -7,6 +9,9 @@ from voiceagent.gateway.recording import RecordedPort, recorded
 from voiceagent.records.config import RecordsConfig
 from voiceagent.records.store import RecordStore
 from voiceagent.serving.ports import PortFrame, SessionOptions
+from voiceagent.testing.decided import SCRIPT, decided, observe, record_call
+from voiceagent.turntaking.config import TurnConfig
+from voiceagent.turntaking.trace import config_from_json
 
 
 def frame(step, pcm, is_filled=False, skipped_frames=0):
@@ -147,3 +152,22 @@ def test_sound_that_came_while_the_model_was_told_its_role_is_not_recorded(tmp_p
     asyncio.run(converse(port))
     (session_id,) = RecordStore(tmp_path).ids()
     assert {row.user_dbfs for row in RecordStore(tmp_path).trace(session_id)} == {-20.0}
+
+
+def test_record_keeps_what_turn_taking_saw_and_decided_to_the_last_bit(tmp_path):
+    config = TurnConfig(duck_db=-7.3)
+    session_id = asyncio.run(record_call(tmp_path, config=config, policy="shadow"))
+    record = RecordStore(tmp_path).record(session_id)
+    rows = [dataclasses.asdict(row) for row in decided(observe(SCRIPT), config)]
+    assert [frame.turn.row["observation"] for frame in record.trace] == [
+        row["observation"] for row in rows
+    ]
+    assert repr(record.trace[9].turn.row["observation"]["p_user"]) == repr(0.9 + 2 / 90)
+    assert {frame.turn.policy for frame in record.trace} == {"shadow"}
+    assert math.isclose(record.trace[40].turn.generated_dbfs, -20.0)
+    assert config_from_json(record.header.turn_config) == config
+
+
+def test_record_of_a_session_without_a_policy_holds_none(tmp_path):
+    session_id = asyncio.run(record_call(tmp_path, "uu..", policy=""))
+    assert RecordStore(tmp_path).trace(session_id)[0].turn is None

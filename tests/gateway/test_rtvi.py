@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voiceagent.gateway import rtvi
+from voiceagent.records.axes import EMPTY
 
 
 class StoppedClock:
@@ -83,6 +84,7 @@ def test_our_messages_are_json_with_label_and_type():
     for data in (
         rtvi.word("user", " three", 80),
         rtvi.stats(20_000, 30_000, 60, 0),
+        rtvi.axes(EMPTY.brief(), "user", "listen"),
         rtvi.ended("engine stopped"),
     ):
         message = json.loads(json.dumps(rtvi.server_message(data)))

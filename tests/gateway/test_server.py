@@ -21,6 +21,8 @@ from voiceagent.gateway.certificate import make_self_signed
 from voiceagent.gateway.config import GatewayConfig
 from voiceagent.gateway.server import serve
 from voiceagent.gateway.webrtc import PeerConnection
+from voiceagent.records.config import RecordsConfig
+from voiceagent.records.store import RecordStore
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.slow]
 
@@ -274,6 +276,39 @@ async def test_a_certificate_that_is_none_is_said_clearly(tmp_path):
         await serve(config, "ipc:///tmp/voiceagent-no-engine")
 
 
+async def test_a_recorded_call_is_told_how_it_goes_and_can_be_looked_at_when_it_is_over(
+    make_server, make_caller, make_chirps, wait_until, tmp_path
+):
+    sound, _ = make_chirps(4)
+    async with make_server(records=RecordsConfig(dir=tmp_path)) as server:
+        caller = make_caller(server.url, sound)
+        session_id = (await caller.connect())["session_id"]
+        path = f"/api/sessions/{session_id}"
+        await wait_until(lambda: caller.server_messages("axes"), seconds=15)
+        await caller.hang_up()
+        brief = await server.get(path)
+        page = await server.get(f"{path}/report")
+        values = await counters(server)
+        await server.wait_free(2)
+    news = caller.server_messages("axes")[-1]
+    assert (news["labels"], news["floor"], news["state"]) == ("estimated", "nobody", None)
+    assert brief.json()["axes"] == RecordStore(tmp_path).summary(session_id).axes.brief()
+    assert page.headers["content-type"].startswith("text/html")
+    assert f"Session {session_id[:8]}" in page.text
+    assert values["turn_latency_ms_count"] == 0
+
+
+async def test_a_call_that_is_not_recorded_is_told_nothing_of_axes(make_server, make_caller):
+    async with make_server() as server:
+        caller = make_caller(server.url)
+        answer = await caller.connect()
+        await asyncio.sleep(2.5)
+        await caller.hang_up()
+        await server.wait_free(2)
+    assert set(answer) == {"sdp", "type", "pc_id"}
+    assert not caller.server_messages("axes")
+
+
 async def test_media_stays_within_the_udp_range(make_server, make_caller):
     script = call_script(
         "running(udp_ports=(41000, 41009))", "print(caller.pc.remoteDescription.sdp)"
@@ -285,20 +320,28 @@ async def test_media_stays_within_the_udp_range(make_server, make_caller):
 
 
 async def test_a_running_gateway_never_loads_torch():
-    script = call_script("running()", "print('torch' in sys.modules, len(caller.heard) > 10)")
-    assert (await asyncio.to_thread(run_script, script)).split() == ["False", "True"]
+    records = "running(records=RecordsConfig(dir=Path(tempfile.mkdtemp())))"
+    then = """
+        await until(lambda: caller.server_messages("axes"), 15)
+        await caller.hang_up()
+        page = await server.get(f"/api/sessions/{session_id}/report")
+        print(page.status_code, 'torch' in sys.modules, len(caller.heard) > 10)"""
+    script = call_script(records, then)
+    assert (await asyncio.to_thread(run_script, script)).split() == ["200", "False", "True"]
 
 
 def call_script(server, then):
     return f"""
-import asyncio, sys
+import asyncio, sys, tempfile
+from pathlib import Path
+from voiceagent.records.config import RecordsConfig
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 from conftest import Caller, running, until
 
 async def main():
     async with {server} as server:
         caller = Caller(server.url)
-        await caller.call()
+        session_id = (await caller.connect()).get("session_id")
         await until(lambda: len(caller.heard) > 10)
         {then}
         await caller.hang_up()

@@ -5,7 +5,7 @@ import pytest
 from voiceagent.errors import RecordError
 from voiceagent.records.axes import EMPTY, Axes, measure
 from voiceagent.records.conversation import ANNOTATED, ESTIMATED, OVERLAP_KINDS, Conversation
-from voiceagent.records.figures import Rate
+from voiceagent.records.figures import Rate, percentile
 
 
 @pytest.fixture
@@ -119,3 +119,18 @@ def test_call_of_nothing_has_honest_empty_axes_and_says_how_it_was_labelled(labe
 
 def test_empty_axes_are_those_of_a_call_of_nothing():
     assert measure(Conversation(labels=ESTIMATED, duration_ms=0)) == EMPTY
+
+
+def test_brief_is_the_four_axes_with_the_last_and_the_median_time(axes):
+    brief = axes.brief()
+    assert json.loads(json.dumps(brief)) == brief
+    assert brief["labels"] == ANNOTATED
+    assert Rate(**brief["pauses_held"]) == axes.pauses_held
+    assert Rate(**brief["interruptions_honoured"]) == axes.interruptions_honoured
+    assert brief["backchannels"] == axes.num_backchannels
+    assert brief["turn_latency_ms"]["last"] == axes.latencies_ms[-1]
+    assert brief["stop_ms"] == {"last": axes.stops_ms[-1], "p50": percentile(axes.stops_ms, 50)}
+
+
+def test_brief_of_nothing_has_no_times():
+    assert EMPTY.brief()["turn_latency_ms"] == {"last": None, "p50": None}

@@ -236,3 +236,14 @@ def test_estimate_agrees_with_the_script_of_a_scene(
         talk = estimate(trace)
         same += counted(find_events(talk)) == counted(find_events(annotated(scene, talk.agent)))
     assert same >= least_same
+
+
+def test_copy_stays_as_it_is_while_the_log_goes_on(trace):
+    log = ActivityLog()
+    frames = trace("####......", "......####", words={3: "plus"})
+    for frame in frames:
+        log.add(with_turn(frame, p_user=0.9))
+    copied, before = log.copy(), log.conversation()
+    for frame in frames:
+        log.add(with_turn(frame, reason="interruption", is_resume=True, heard_frames=1))
+    assert copied.conversation() == before != log.conversation()

@@ -1,8 +1,20 @@
+import base64
+import hashlib
 import re
 
 import pytest
 
-from voiceagent.records.page import clock, count, escape, facts, length, page, seconds, section
+from voiceagent.records.page import (
+    clock,
+    count,
+    escape,
+    facts,
+    length,
+    page,
+    seconds,
+    section,
+    style_hash,
+)
 
 
 def test_page_stands_alone_and_lets_nothing_in():
@@ -12,6 +24,12 @@ def test_page_stands_alone_and_lets_nothing_in():
     assert "default-src 'none'" in text
     assert "--accent" in text  # the style is inside
     assert not re.search(r"https?:|@import|url\(|<script|<link", text)
+
+
+def test_the_styles_hash_is_of_what_stands_between_its_tags():
+    inside = re.search(r"<style>(.*?)</style>", page("", ""), re.DOTALL)[1]
+    digest = base64.b64encode(hashlib.sha256(inside.encode()).digest()).decode()
+    assert style_hash() == f"sha256-{digest}"
 
 
 def test_text_cannot_become_markup():

@@ -1,5 +1,6 @@
 import json
 import stat
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -77,6 +78,20 @@ def test_axes_can_be_had_while_the_session_runs(tmp_path, header, make_frame):
         recorder.frame(make_frame(step, user=-20.0))
     assert recorder.axes().user_ms == 800
     assert recorder.close("done").axes == recorder.axes()
+
+
+def test_measurement_is_of_when_it_was_begun_and_done_in_any_thread(tmp_path, header, make_frame):
+    recorder = SessionRecorder(tmp_path, header)
+    for step in range(10):
+        recorder.frame(make_frame(step, user=-20.0, lag_us=90_000))
+    measurement = recorder.measurement(frames_lost=2)
+    with ThreadPoolExecutor(1) as pool:
+        for step in range(10, 400):
+            recorder.frame(make_frame(step, user=-20.0 - step % 9 * 8, agent=-20.0))
+            pool.submit(recorder.measurement()).result(timeout=5)
+        found = pool.submit(measurement).result(timeout=5)
+    assert (found.user_ms, found.deadline_misses, found.concealed_ms) == (800, 10, 160)
+    recorder.close("done")
 
 
 def test_rows_beyond_the_queue_are_dropped_and_counted(tmp_path, header, make_frame, monkeypatch):

@@ -9,7 +9,7 @@ import pytest
 from voiceagent.errors import RecordError
 from voiceagent.turntaking.config import TurnConfig
 from voiceagent.turntaking.policy import decide
-from voiceagent.turntaking.trace import TurnRow, diff, from_json, replay
+from voiceagent.turntaking.trace import TurnRow, config_from_json, diff, from_json, replay
 from voiceagent.turntaking.types import TurnState
 
 
@@ -58,6 +58,26 @@ def test_a_replay_decides_the_same(trace):
 
 def test_a_replay_from_the_middle_decides_the_same(trace):
     assert replay(trace[20:], TurnConfig()) == [row.decision for row in trace[20:]]
+
+
+def test_a_replay_takes_up_again_after_rows_that_are_missing(trace):
+    torn = trace[:10] + trace[30:]
+    assert replay(torn, TurnConfig()) == [row.decision for row in torn]
+
+
+def test_thresholds_come_back_as_they_were():
+    config = TurnConfig(duck_db=-7.3, backchannel_words=("mm", "yeah"), is_gating=False)
+    assert config_from_json(json.loads(json.dumps(dataclasses.asdict(config)))) == config
+
+
+def test_a_threshold_that_was_not_there_yet_has_its_default():
+    assert config_from_json({"duck_db": -9.0}) == TurnConfig(duck_db=-9.0)
+
+
+@pytest.mark.parametrize("values", [{"colour": 1}, {"duck_db": "low"}, [1], {"duck_db": 3}])
+def test_thresholds_that_cannot_be_used_are_refused_by_place(values):
+    with pytest.raises(RecordError, match="session ab: thresholds that cannot be used"):
+        config_from_json(values, "session ab")
 
 
 def test_another_threshold_shows_where_paths_part(trace):

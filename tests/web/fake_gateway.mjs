@@ -28,6 +28,9 @@ export class FakeGateway {
   /** What `POST /api/offer` does: (body) => {status, json}. */
   onOffer = async () => ({ status: 503, json: { detail: 'full', code: 'at_capacity', retry_after_s: 20 } })
   onPatch = async () => undefined
+  /** What `GET /api/sessions/ID` does: (id) => {status, json}; `report` is its page. */
+  onSession = () => ({ status: 404, json: { detail: 'no record', code: 'no_session' } })
+  report = '<!doctype html><html lang="en"><title>Session</title><h1>How it went</h1></html>'
   status = { model: 'nano', num_slots: 4, num_free: 3, auth_required: false }
 
   async start() {
@@ -47,9 +50,17 @@ export class FakeGateway {
     const path = new URL(request.url, 'http://localhost').pathname
     if (path === '/api/status') return json(response, 200, this.status)
     if (path === '/api/offer') return this.handleOffer(request, response)
+    if (path.startsWith('/api/sessions/')) return this.handleSession(request, response, path)
     if (path === '/peer') return response.writeHead(200, { 'Content-Type': TYPES['.html'] }).end('<script src="/peer.js"></script>')
     if (path === '/peer.js') return send(response, PEER)
     send(response, join(ROOT, normalize(path === '/' ? 'index.html' : path)))
+  }
+
+  handleSession(request, response, path) {
+    this.requests.push({ method: request.method, headers: request.headers, path })
+    if (path.endsWith('/report')) return response.writeHead(200, { 'Content-Type': TYPES['.html'] }).end(this.report)
+    const reply = this.onSession(path.split('/').at(-1))
+    json(response, reply.status, reply.json)
   }
 
   async handleOffer(request, response) {

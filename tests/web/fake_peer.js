@@ -58,6 +58,10 @@ const peer = {
     this.send('server-message', { t: 'stats', step_us, lag_us, queued_ms: 40, dropped_frames: 0 })
   },
 
+  axes(axes, floor = 'agent', state = 'speak') {
+    this.send('server-message', { t: 'axes', ...axes, floor, state })
+  },
+
   /** Sounds like somebody speaking for so long. */
   speak(seconds) {
     const { context } = this

@@ -17,6 +17,17 @@ const DESKTOP = { width: 1280, height: 900 }
 const PHONE = { width: 360, height: 740 }
 const gateway = new FakeGateway()
 const STATUS = gateway.status
+const SESSION_ID = 'ab'.repeat(16)
+const AXES = {
+  labels: 'estimated',
+  pauses_held: { count: 2, of: 2 },
+  floor_kept: { count: 3, of: 3 },
+  turns_taken: { count: 3, of: 3 },
+  interruptions_honoured: { count: 1, of: 1 },
+  backchannels: 1,
+  turn_latency_ms: { last: 640, p50: 560 },
+  stop_ms: { last: 480, p50: 480 },
+}
 let url, browser, peerPage, page, complaints
 
 before(async () => {
@@ -37,12 +48,16 @@ afterEach(async () => {
   assert.deepEqual(complaints, [], 'console errors, blocked resources or foreign requests')
 })
 
-async function open({ viewport = DESKTOP, scheme = 'light', motion = 'no-preference', hash = '', setUp, from = browser } = {}) {
+async function open({ viewport = DESKTOP, scheme = 'light', motion = 'no-preference', hash = '', setUp, from = browser, recorded = false } = {}) {
   gateway.requests.length = 0
   gateway.onOffer = async ({ sdp }) => {
     const answer = await peerPage.evaluate((offer) => peer.answer(offer), sdp)
-    return { status: 200, json: { sdp: answer, type: 'answer', pc_id: 'pc-1' } }
+    return { status: 200, json: { sdp: answer, type: 'answer', pc_id: 'pc-1', ...(recorded && { session_id: SESSION_ID }) } }
   }
+  gateway.onSession = (id) => ({
+    status: 200,
+    json: { id, duration_ms: 12_000, end_reason: 'the client hung up', axes: AXES },
+  })
   gateway.onPatch = ({ candidates }) => peerPage.evaluate((all) => peer.addCandidates(all), candidates)
   const context = await from.newContext({ viewport, colorScheme: scheme, reducedMotion: motion, deviceScaleFactor: 1 })
   page = await context.newPage()
@@ -160,6 +175,63 @@ for (const scheme of ['light', 'dark']) {
     }
   })
 }
+
+for (const [name, viewport] of [['desktop', DESKTOP], ['phone', PHONE]]) {
+  for (const scheme of ['light', 'dark']) {
+    test(`a recorded call shows its axes, then how it went, ${name}, ${scheme}`, async () => {
+      await connect({ viewport, scheme, recorded: true })
+      assert.equal(await page.locator('#turns').isVisible(), false)
+      await converse()
+      await onPeer((axes) => peer.axes(axes), AXES)
+      await page.getByRole('region', { name: 'Turn-taking estimated' }).waitFor()
+      const shown = await page.locator('#turns dd').allTextContents()
+      const axes = ['2 of 2', '3 of 3', '1', '3 of 3', '640 / 560 ms', '1 of 1', '480 / 480 ms']
+      assert.deepEqual(shown, ['agent', 'speaking', ...axes])
+      await check(`turns-${name}-${scheme}`)
+      await talk().click()
+      const link = page.getByRole('link', { name: 'See how it went' })
+      await link.waitFor()
+      assert.equal(await page.locator('#turns').isVisible(), false)
+      assert.match(await page.locator('#announce').textContent(), /3 of 3 turns answered.*estimated/)
+      await check(`outcome-${name}-${scheme}`)
+      const [report] = await Promise.all([page.context().waitForEvent('page'), link.click()])
+      await report.getByRole('heading', { name: 'How it went' }).waitFor()
+      assert.equal(new URL(report.url()).pathname, `/api/sessions/${SESSION_ID}/report`)
+      await talk().click()
+      await page.locator('body[data-phase=live]').waitFor({ timeout: 15_000 })
+      assert.equal(await page.locator('#outcome').isVisible(), false)
+    })
+  }
+}
+
+test('with a key, the report is fetched with it and opened by keyboard', async () => {
+  await connect({ recorded: true, hash: '#token=s3cret' })
+  await talk().click()
+  const link = page.getByRole('link', { name: 'See how it went' })
+  await link.waitFor()
+  const [report] = await Promise.all([page.context().waitForEvent('page'), link.press('Enter')])
+  await report.getByRole('heading', { name: 'How it went' }).waitFor()
+  assert.match(report.url(), /^blob:/)
+  const asked = gateway.requests.filter(({ path }) => path?.endsWith('/report'))
+  assert.deepEqual(asked.map(({ headers }) => headers.authorization), ['Bearer s3cret'])
+})
+
+test('a call that nobody records ends without a word about it', async () => {
+  await connect()
+  await talk().click()
+  await page.waitForTimeout(1200)
+  assert.equal(await page.locator('#outcome').isVisible(), false)
+  assert.equal(gateway.requests.some(({ path }) => path?.includes('sessions')), false)
+})
+
+test('a record that cannot be had is not spoken of', async () => {
+  await connect({ recorded: true })
+  gateway.onSession = () => ({ status: 404, json: { detail: 'no record', code: 'no_session' } })
+  await talk().click()
+  await page.waitForTimeout(1200)
+  assert.equal(await page.locator('#outcome').isVisible(), false)
+  assert.equal(await page.evaluate(() => document.body.dataset.phase), 'idle')
+})
 
 test('a model that can be told nothing shows no fields for it', async () => {
   await open()

@@ -62,7 +62,7 @@ class GatewayConfig:
             none by default, nothing outside is asked.
         udp_ports: first and last port of the media, for a firewall; None for any.
         media_addresses: addresses that the media listens on; empty for all of the machine.
-        max_offers_per_minute: new sessions of one client address.
+        max_offers_per_minute: new sessions of one client address, and questions about past ones.
         connect_timeout_s: from answer to connected, then the session is given up.
         vanish_after_s: without any packet or message, then the client is gone.
         max_session_s: longest conversation.

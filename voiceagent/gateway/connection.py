@@ -18,12 +18,14 @@ from voiceagent.audio.framing import SAMPLE_RATE_HZ
 from voiceagent.clock import Clock
 from voiceagent.gateway import rtvi
 from voiceagent.gateway.config import GatewayConfig
+from voiceagent.gateway.live import LiveAxes
 from voiceagent.gateway.pipeline import FullDuplexService
 from voiceagent.gateway.recording import RecordedPort
 from voiceagent.gateway.webrtc import PeerConnection, PeerTransport
 from voiceagent.serving.ports import PortFrame, SessionPort
 
 STATS_EVERY_S = 1.0
+AXES_EVERY_S = 1.0
 WATCH_EVERY_S = 0.25
 #: The last message may take this long to reach the peer before the channel is closed.
 LAST_WORDS_S = 0.1
@@ -41,7 +43,9 @@ class Peer:
         port: SessionPort | RecordedPort,
         config: GatewayConfig,
         clock: Clock,
+        live: LiveAxes | None = None,
     ) -> None:
+        """Without `live`, nobody is told how the conversation goes while it goes on."""
         self.connection = connection
         self.port = port
         self.frames = 0
@@ -49,6 +53,7 @@ class Peer:
         self.lag_us = 0
         self._config = config
         self._clock = clock
+        self._live = live
         self._begin_us = clock.now_us()
         self._reason: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         connection.on_goodbye = self.end
@@ -77,6 +82,9 @@ class Peer:
 
         service.add_event_handler("on_ended", self._on_engine_ended)
         runner = WorkerRunner(handle_sigint=False, check_dangling_tasks=False)
+        news = None
+        if self._live is not None and isinstance(self.port, RecordedPort):
+            news = self.tell_axes(self.port, self._live)
         try:
             await runner.add_workers(self._worker(service))
             async with asyncio.TaskGroup() as group:
@@ -96,8 +104,16 @@ class Peer:
                 await runner.cancel(reason)
             return reason
         finally:
+            if news is not None:
+                news.cancel()
             await self.port.close()
             await self.connection.close()
+
+    def tell_axes(self, port: RecordedPort, live: LiveAxes) -> asyncio.Task[None]:
+        """Begin to say how it goes. Outside the group: an estimate that fails ends no call."""
+        task = asyncio.create_task(self._send_axes(port, live), name="peer axes")
+        task.add_done_callback(_log_failure)
+        return task
 
     def stats(self) -> rtvi.Message:
         """How the session does now."""
@@ -137,6 +153,13 @@ class Peer:
             await asyncio.sleep(STATS_EVERY_S)
             self.connection.send(rtvi.server_message(self.stats()))
 
+    async def _send_axes(self, port: RecordedPort, live: LiveAxes) -> None:
+        while True:
+            await asyncio.sleep(AXES_EVERY_S)
+            found = await live.measure(lambda: port.measurement(self.dropped_frames))
+            message = rtvi.axes(found.brief(), port.floor.holder, port.floor.state)
+            self.connection.send(rtvi.server_message(message))
+
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(WATCH_EVERY_S)
@@ -156,3 +179,8 @@ class Peer:
         if age_s > self._config.max_session_s:
             return f"longer than {self._config.max_session_s:g} s"
         return None
+
+
+def _log_failure(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()):
+        _log.error("%s failed", task.get_name(), exc_info=error)

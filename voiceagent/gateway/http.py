@@ -1,4 +1,4 @@
-"""The HTTP shell: offers and answers, status, health, metrics and the page.
+"""The HTTP shell: offers and answers, past sessions, status, health, metrics and the page.
 
 Each request is checked from the outside in: origin, token, rate, type and size of the body, its
 JSON, the SDP, and only then a slot. Every error is JSON: `{detail, code, retry_after_s?}`.
@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -24,13 +24,16 @@ from voiceagent.gateway.admission import RateLimiter, has_token, is_local_name, 
 from voiceagent.gateway.config import GatewayConfig, IceServer
 from voiceagent.gateway.offer import MAX_BODY_BYTES, OfferRefused, read_candidates, read_offer
 from voiceagent.gateway.peers import ENGINE_RETRY_S, Peers
+from voiceagent.records.page import style_hash
 from voiceagent.serving.ports import EngineStatus, PortClient
 
 WEB_FOLDER = Path(__file__).parent.parent / "_web"
 NO_PAGE = "The page has not been built: run `make web`. The API answers at /api/status.\n"
 HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'self'; connect-src 'self'; media-src 'self' blob:; "
+        # a report is one file with its style inside; that one and no other
+        f"default-src 'self'; style-src 'self' '{style_hash()}'; connect-src 'self'; "
+        "media-src 'self' blob:; "
         "worker-src 'self' blob:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
     ),
     "Permissions-Policy": "microphone=(self), camera=(), geolocation=()",
@@ -48,17 +51,15 @@ class Api:
         self._peers = peers
         self._engine = engine
         self._config = config
-        self._limiter = RateLimiter(config.max_offers_per_minute, clock)
+        self._offers = RateLimiter(config.max_offers_per_minute, clock)
+        self._reads = RateLimiter(config.max_offers_per_minute, clock)
         self._registry = CollectorRegistry()
         self._registry.register(peers.metrics)
 
     async def offer(self, request: Request) -> Response:
-        """POST /api/offer: `{sdp, type: "offer", pc_id?}` -> `{sdp, type, pc_id}`."""
+        """POST /api/offer: `{sdp, type: "offer", pc_id?}` -> `{sdp, type, pc_id, session_id?}`."""
         self._admit(request)
-        wait_s = self._limiter.admit(request.client.host if request.client else "")
-        if wait_s:
-            detail = "too many new sessions from this address"
-            raise OfferRefused(429, detail, wait_s, code="rate_limited")
+        self._limit(self._offers, request, "too many new sessions from this address")
         return JSONResponse(await self._peers.answer(read_offer(await _json(request))))
 
     async def candidates(self, request: Request) -> Response:
@@ -67,6 +68,14 @@ class Api:
         pc_id, candidates = read_candidates(await _json(request))
         await self._peers.add_candidates(pc_id, candidates)
         return JSONResponse({"status": "success"})
+
+    async def session(self, request: Request) -> Response:
+        """GET /api/sessions/ID: how a past one went, `{id, duration_ms, end_reason, axes}`."""
+        return JSONResponse(await self._peers.past.brief(self._past_id(request)))
+
+    async def report(self, request: Request) -> Response:
+        """GET /api/sessions/ID/report: a past conversation as a page that stands alone."""
+        return HTMLResponse(await self._peers.past.report(self._past_id(request)))
 
     async def status(self, request: Request) -> Response:
         """GET /api/status: what the page must know before it calls."""
@@ -97,6 +106,16 @@ class Api:
         self._check_token(request)
         self._peers.metrics.engine = await self._engine_status()
         return Response(generate_latest(self._registry), media_type=CONTENT_TYPE_LATEST)
+
+    def _past_id(self, request: Request) -> str:
+        self._admit(request)
+        self._limit(self._reads, request, "too many questions about sessions from this address")
+        return str(request.path_params["session_id"])
+
+    def _limit(self, limiter: RateLimiter, request: Request, detail: str) -> None:
+        wait_s = limiter.admit(request.client.host if request.client else "")
+        if wait_s:
+            raise OfferRefused(429, detail, wait_s, code="rate_limited")
 
     def _admit(self, request: Request) -> None:
         headers = request.headers
@@ -139,6 +158,8 @@ def build_app(
     app = FastAPI(title="voiceagent", openapi_url=None, docs_url=None, redoc_url=None)
     app.add_route("/api/offer", api.offer, methods=["POST"])
     app.add_route("/api/offer", api.candidates, methods=["PATCH"])
+    app.add_route("/api/sessions/{session_id}", api.session, methods=["GET"])
+    app.add_route("/api/sessions/{session_id}/report", api.report, methods=["GET"])
     app.add_route("/api/status", api.status, methods=["GET"])
     app.add_route("/healthz", api.health, methods=["GET"])
     app.add_route("/metrics", api.metrics, methods=["GET"])

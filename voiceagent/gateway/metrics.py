@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from voiceagent.gateway.axes_metrics import AxesMetrics
 from voiceagent.gateway.connection import Peer
 from voiceagent.serving.ports import EngineStatus
 
@@ -64,6 +65,8 @@ class GatewayMetrics(Collector):
         self._past: Counter[str] = Counter()
         self._refusals: Counter[str] = Counter()
         self._sessions = 0
+        #: How the conversations went that have ended.
+        self.axes = AxesMetrics()
         #: The engine's last report; None while it does not answer.
         self.engine: EngineStatus | None = None
 
@@ -98,6 +101,7 @@ class GatewayMetrics(Collector):
             "most sound that waits for one client",
             value=max((peer.connection.track.queued_ms for peer in peers), default=0),
         )
+        yield from self.axes.collect()
         yield GaugeMetricFamily(
             "voiceagent_engine_up", "whether it answers", value=self.engine is not None
         )

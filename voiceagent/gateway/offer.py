@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from voiceagent.errors import VoiceAgentError
-from voiceagent.serving.config import check_role, voice_id_of
+from voiceagent.serving.config import check_policy, check_role, voice_id_of
 
 MAX_SDP_BYTES = 64 * 1024
 #: JSON escapes each line break of the SDP, and a token or two stand beside it.
@@ -60,12 +60,14 @@ class Offer:
         pc_id: names the session that the client has and wants to renegotiate.
         role: who the agent shall be; empty for the server's default.
         voice: id of a registered voice, likewise.
+        policy: what turn-taking shall do, likewise.
     """
 
     sdp: str
     pc_id: str | None
     role: str = ""
     voice: str = ""
+    policy: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -92,7 +94,13 @@ def read_offer(body: object) -> Offer:
     if pc_id is not None and not _is_id(pc_id):
         raise OfferRefused(400, "pc_id must be the text that the answer gave")
     check_sdp(sdp)
-    return Offer(sdp, pc_id, _role(fields.get("role")), _voice(fields.get("voice")))
+    return Offer(
+        sdp,
+        pc_id,
+        _role(fields.get("role")),
+        _voice(fields.get("voice")),
+        _policy(fields.get("policy")),
+    )
 
 
 def read_candidates(body: object) -> tuple[str, list[Candidate]]:
@@ -177,3 +185,15 @@ def _candidate(fields: Mapping[str, Any]) -> Candidate:
     if not isinstance(mid, str) or not isinstance(index, int) or isinstance(index, bool):
         raise OfferRefused(400, "a candidate needs sdp_mid (text) and sdp_mline_index (number)")
     return Candidate(text, mid[:MAX_ID_CHARS], index)
+
+
+def _policy(value: object) -> str:
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise OfferRefused(400, "policy must be text")
+    try:
+        check_policy(value)
+    except ValueError as error:
+        raise OfferRefused(400, str(error)) from error
+    return value

@@ -17,9 +17,11 @@ from voiceagent.clock import Clock
 from voiceagent.errors import AtCapacity, EngineUnavailable, PromptRefused
 from voiceagent.gateway.config import GatewayConfig, IceServer
 from voiceagent.gateway.connection import Peer
+from voiceagent.gateway.live import LiveAxes
 from voiceagent.gateway.metrics import GatewayMetrics
 from voiceagent.gateway.offer import Candidate, Offer, OfferRefused
 from voiceagent.gateway.recording import RecordedPort, recorded
+from voiceagent.gateway.sessions import PastSessions
 from voiceagent.gateway.webrtc import PeerConnection
 from voiceagent.records.config import RecordsConfig
 from voiceagent.serving.ports import PortClient, SessionOptions, SessionPort
@@ -39,17 +41,34 @@ class Peers:
         clock: Clock,
         records: RecordsConfig | None = None,
         model: str = "nano",
+        turn_config: dict[str, Any] | None = None,
     ) -> None:
-        """Without `records`, nothing of a conversation is kept."""
+        """Without `records`, nothing of a conversation is kept.
+
+        Args:
+            engine: where sessions come from.
+            config: of the gateway.
+            clock: the machine's.
+            records: where sessions are recorded.
+            model: its name, for the record.
+            turn_config: thresholds of the engine's turn-taking, likewise, where they are known.
+        """
         self.metrics = GatewayMetrics(lambda: self)
         self._engine = engine
         self._config = config
         self._clock = clock
         self._records = records
         self._model = model
+        self._turn_config = turn_config
         self._peers: dict[str, Peer] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_closed = False
+        self._live = LiveAxes(clock)
+        #: By id, sessions whose record is still being written; set when it is done.
+        self._recording: dict[str, asyncio.Event] = {}
+        root = None if records is None else records.dir
+        #: Conversations that are over, as far as they were recorded.
+        self.past = PastSessions(root, self._recording)
 
     def __iter__(self) -> Iterator[Peer]:
         return iter(list(self._peers.values()))
@@ -58,7 +77,9 @@ class Peers:
         return len(self._peers)
 
     async def answer(self, offer: Offer) -> dict[str, str]:
-        """Admit a peer, or renegotiate with one that is here: `{sdp, type, pc_id}`.
+        """Admit a peer, or renegotiate with one that is here: `{sdp, type, pc_id, session_id?}`.
+
+        A session that is recorded has a `session_id`, by which it can be looked at when it is over.
 
         Raises:
             OfferRefused: 400 (a role or voice that cannot be had, too), 404 or 503.
@@ -74,12 +95,15 @@ class Peers:
             await self._initialize(connection, offer.sdp)
             answer: dict[str, str] = connection.get_answer()  # type: ignore[no-untyped-call]
             if self._records is not None:
-                port = recorded(bare, self._records, self._model, options)
-            peer = Peer(connection, port, self._config, self._clock)
+                port = recorded(bare, self._records, self._model, options, self._turn_config)
+            peer = Peer(connection, port, self._config, self._clock, self._live)
         except BaseException:
             await port.close()
             await connection.close()
             raise
+        if isinstance(port, RecordedPort):
+            self._recording[port.session_id] = asyncio.Event()
+            answer["session_id"] = port.session_id
         self._peers[connection.pc_id] = peer
         self.metrics.count_session()
         task = asyncio.create_task(self._hold(connection.pc_id, peer), name="peer")
@@ -114,7 +138,9 @@ class Peers:
     def _options(self, offer: Offer) -> SessionOptions:
         """What the offer asks for, the server's own where it asks for nothing."""
         return SessionOptions(
-            role=offer.role or self._config.role, voice=offer.voice or self._config.voice
+            role=offer.role or self._config.role,
+            voice=offer.voice or self._config.voice,
+            policy=offer.policy,
         )
 
     async def _open(self, options: SessionOptions) -> SessionPort:
@@ -159,7 +185,15 @@ class Peers:
             self._peers.pop(pc_id, None)
             self.metrics.count_end(peer)
             if isinstance(peer.port, RecordedPort):
-                await peer.port.finish(reason, peer.dropped_frames)
+                await self._finish(peer.port, reason, peer.dropped_frames)
+
+    async def _finish(self, port: RecordedPort, reason: str, frames_lost: int) -> None:
+        try:
+            summary = await port.finish(reason, frames_lost)
+        finally:
+            self._recording.pop(port.session_id).set()
+        if summary is not None and summary.axes is not None:
+            self.metrics.axes.count(summary.axes)
 
 
 def _parse(item: Candidate) -> Any:

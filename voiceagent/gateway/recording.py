@@ -9,15 +9,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import numpy as np
 
 from voiceagent.audio.framing import FRAME_SAMPLES, Samples
 from voiceagent.audio.level import rms_dbfs
+from voiceagent.records.axes import Axes
 from voiceagent.records.config import RecordsConfig
+from voiceagent.records.floor import Floor
 from voiceagent.records.recorder import SessionRecorder, utc_now
-from voiceagent.records.schema import SessionHeader, TraceFrame
+from voiceagent.records.schema import SessionHeader, SessionSummary, TraceFrame, TurnTrace
 from voiceagent.serving.ports import PortFrame, SessionOptions, SessionPort
 
 #: User sound kept until the frame that it belongs to comes back: a second.
@@ -27,9 +30,21 @@ _log = logging.getLogger(__name__)
 
 
 def recorded(
-    port: SessionPort, config: RecordsConfig, model: str, options: SessionOptions | None = None
+    port: SessionPort,
+    config: RecordsConfig,
+    model: str,
+    options: SessionOptions | None = None,
+    turn_config: dict[str, Any] | None = None,
 ) -> SessionPort | RecordedPort:
-    """The port with a record, or as it was where no record can be begun (logged)."""
+    """The port with a record, or as it was where no record can be begun (logged).
+
+    Args:
+        port: of a session that has just begun.
+        config: where records lie.
+        model: its name.
+        options: what the session asked for.
+        turn_config: thresholds that its turn-taking policy decides by, as plain values.
+    """
     told = options if options and port.is_prompted else SessionOptions()
     header = SessionHeader(
         id=uuid.uuid4().hex,
@@ -38,6 +53,7 @@ def recorded(
         started_at=utc_now(),
         role=told.role,
         voice=told.voice,
+        turn_config=turn_config,
     )
     try:
         recorder = SessionRecorder(config.dir, header, with_audio=config.with_audio)
@@ -54,6 +70,13 @@ class RecordedPort:
         self._port = port
         self._recorder = recorder
         self._pending = np.zeros(0, np.float32)
+        #: Who has it now.
+        self.floor = Floor()
+
+    @property
+    def session_id(self) -> str:
+        """Names the record: 32 hexadecimal digits."""
+        return self._recorder.folder.name
 
     @property
     def ended(self) -> str | None:
@@ -101,12 +124,17 @@ class RecordedPort:
         """See `SessionPort.close`."""
         await self._port.close()
 
-    async def finish(self, reason: str, frames_lost: int) -> None:
-        """Write the summary, off the loop."""
+    def measurement(self, frames_lost: int) -> Callable[[], Axes]:
+        """See `SessionRecorder.measurement`."""
+        return self._recorder.measurement(frames_lost=frames_lost)
+
+    async def finish(self, reason: str, frames_lost: int) -> SessionSummary | None:
+        """Write the summary, off the loop; None where the disk refused it (logged)."""
         try:
-            await asyncio.to_thread(self._recorder.close, reason, frames_lost=frames_lost)
+            return await asyncio.to_thread(self._recorder.close, reason, frames_lost=frames_lost)
         except OSError as error:
-            _log.error("the record of session %s is lost: %s", self._recorder.folder.name, error)
+            _log.error("the record of session %s is lost: %s", self.session_id, error)
+            return None
 
     def _record(self, frame: PortFrame) -> None:
         """The sound that waits longest belongs to this frame, unless the engine had none."""
@@ -129,5 +157,7 @@ class RecordedPort:
             is_gated=frame.is_gated,
             step_us=frame.step_us,
             lag_us=frame.lag_us,
+            turn=None if frame.turn is None else TurnTrace(**frame.turn),
         )
         self._recorder.frame(row, stereo)
+        self.floor.add(row)

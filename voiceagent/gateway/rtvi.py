@@ -116,7 +116,7 @@ def bot_ready(request_id: str) -> Message:
 
 
 def server_message(data: Message) -> Message:
-    """A message of ours: `word`, `stats` and `ended` below."""
+    """A message of ours: `word`, `stats`, `axes` and `ended` below."""
     return {"label": LABEL, "type": "server-message", "data": data}
 
 
@@ -134,6 +134,17 @@ def stats(step_us: int, lag_us: int, queued_ms: int, dropped_frames: int) -> Mes
         "queued_ms": queued_ms,
         "dropped_frames": dropped_frames,
     }
+
+
+def axes(brief: Message, floor: str, state: str | None) -> Message:
+    """How the conversation goes, at most once a second, where it is recorded.
+
+    Args:
+        brief: of `records.axes.Axes.brief`: estimated.
+        floor: who has it now, "nobody", "user" or "agent".
+        state: of the turn-taking policy, such as "listen"; None where none runs.
+    """
+    return {"t": "axes", **brief, "floor": floor, "state": state}
 
 
 def ended(reason: str) -> Message:

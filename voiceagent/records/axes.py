@@ -129,6 +129,20 @@ class Axes:
         outcomes = (*OVERLAP_OUTCOMES, "not_exercised")
         return {kind: {o: counts[kind, o] for o in outcomes} for kind in OVERLAP_KINDS}
 
+    def brief(self) -> dict[str, Any]:
+        """What is worth a glance while the call goes on: the four axes as counts, and the times."""
+        rates = ("pauses_held", "floor_kept", "turns_taken", "interruptions_honoured")
+        times = {"turn_latency_ms": self.latencies_ms, "stop_ms": self.stops_ms}
+        return {
+            "labels": self.labels,
+            **{name: dataclasses.asdict(getattr(self, name)) for name in rates},
+            "backchannels": self.num_backchannels,
+            **{
+                name: {"last": values[-1] if values else None, "p50": percentile(values, 50)}
+                for name, values in times.items()
+            },
+        }
+
     def to_json(self) -> dict[str, Any]:
         """As it stands in `session.json`: the figures for whoever reads it, then the events."""
         return {

@@ -66,6 +66,13 @@ class ActivityLog:
         self._opinions: list[tuple[int, str]] = []
         self._resumed_ms: list[int] = []
 
+    def copy(self) -> ActivityLog:
+        """As it is now, to be judged in another thread while frames go on coming here."""
+        copied = ActivityLog()
+        for name, values in vars(self).items():
+            setattr(copied, name, values[:])
+        return copied
+
     def add(self, frame: TraceFrame) -> None:
         """Take the next frame."""
         time_ms, turn = len(self._user) * FRAME_MS, frame.turn

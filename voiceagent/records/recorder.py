@@ -14,6 +14,7 @@ import os
 import queue
 import threading
 from array import array
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -55,7 +56,7 @@ class SessionRecorder:
         self._rows: queue.Queue[_Row | None] = queue.Queue(MAX_QUEUED_ROWS)
         self._activity = ActivityLog()
         self._step_us, self._lag_us = array("L"), array("L")
-        self._heard = self._said = self._gated = self._dropped = 0
+        self._heard = self._said = self._gated = self._dropped = self._missed = 0
         self._failure: OSError | None = None
         # a daemon: a session that nobody closes must not keep the process from ending
         self._writer = threading.Thread(
@@ -73,6 +74,7 @@ class SessionRecorder:
         self._activity.add(frame)
         self._step_us.append(frame.step_us)
         self._lag_us.append(frame.lag_us)
+        self._missed += frame.lag_us > DEADLINE_US
         self._heard += frame.heard is not None
         self._said += frame.said is not None
         self._gated += frame.is_gated
@@ -99,9 +101,14 @@ class SessionRecorder:
 
     def axes(self, *, frames_lost: int = 0) -> Axes:
         """How the conversation has gone so far; takes about 0.1 s for a call of ten minutes."""
-        return measure(
-            self._activity.conversation(),
-            deadline_misses=sum(lag_us > DEADLINE_US for lag_us in self._lag_us),
+        return self.measurement(frames_lost=frames_lost)()
+
+    def measurement(self, *, frames_lost: int = 0) -> Callable[[], Axes]:
+        """What `axes` would do now, to be done in any thread while frames go on coming here."""
+        activity, missed = self._activity.copy(), self._missed
+        return lambda: measure(
+            activity.conversation(),
+            deadline_misses=missed,
             concealed_ms=frames_lost * FRAME_MS,
         )
 

@@ -42,6 +42,8 @@ class SessionHeader:
         started_at: UTC, ISO 8601.
         role: what the agent was told to be, as text; empty for nothing.
         voice: id of the voice that it was given; empty for none.
+        turn_config: thresholds of the turn-taking policy, as plain values: its decisions can be
+            made again; None where no policy ran or nobody knew them.
     """
 
     id: str
@@ -50,6 +52,7 @@ class SessionHeader:
     started_at: str
     role: str = ""
     voice: str = ""
+    turn_config: dict[str, Any] | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

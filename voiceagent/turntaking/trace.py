@@ -93,28 +93,48 @@ def from_json(line: str, origin: str = "turn trace") -> TurnRow:
         raise RecordError(f"{origin}: does not fit the schema ({error})") from error
 
 
-def replay(
-    trace: Iterable[TurnRow], config: TurnConfig, state: TurnState | None = None
-) -> list[Decision]:
+def config_from_json(values: Any, origin: str = "turn trace") -> TurnConfig:
+    """The thresholds that `dataclasses.asdict` made plain; one that is missing has its default.
+
+    Raises:
+        RecordError: thresholds that this program does not have, or that do not fit.
+    """
+    try:
+        fields = dict(values)
+        if "backchannel_words" in fields:
+            fields["backchannel_words"] = tuple(fields["backchannel_words"])
+        return TurnConfig(**fields)
+    except (TypeError, ValueError) as error:
+        raise RecordError(f"{origin}: thresholds that cannot be used ({error})") from error
+
+
+def replay(trace: Iterable[TurnRow], config: TurnConfig) -> list[Decision]:
     """Decide all frames again, in order.
 
     Args:
-        trace: rows; only their observations are used.
+        trace: rows. Of the first, and where rows before it are missing, the state is taken, of
+            all others only the observation.
         config: thresholds, the recorded session's or others.
-        state: before the first row; None takes that of the first row.
     """
-    decisions = []
+    decisions, state = [], None
     for row in trace:
-        state, decision = decide(config, row.state if state is None else state, row.observation)
+        if state is None or state.frame != row.state.frame:
+            state = row.state
+        state, decision = decide(config, state, row.observation)
         decisions.append(decision)
     return decisions
 
 
 def diff(trace: Sequence[TurnRow], config: TurnConfig) -> list[Difference]:
     """The frames in which this config decides otherwise than the recorded one did."""
+    return differences(trace, replay(trace, config))
+
+
+def differences(trace: Sequence[TurnRow], replayed: Sequence[Decision]) -> list[Difference]:
+    """The frames in which these decisions, one per row, are not the recorded ones."""
     return [
         Difference(row.observation.frame, row.decision, again)
-        for row, again in zip(trace, replay(trace, config), strict=True)
+        for row, again in zip(trace, replayed, strict=True)
         if not _is_same(row.decision, again)
     ]
 

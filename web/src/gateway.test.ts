@@ -53,3 +53,34 @@ test.each([['#token=abc', 'abc'], ['', null], ['#', null], ['#token=', null], ['
   'the key in %j is %j',
   (fragment, token) => expect(tokenFrom(fragment)).toBe(token),
 )
+
+const SHARE = { count: 1, of: 1 }
+const TIME = { last: 480, p50: 480 }
+const PAST = {
+  id: 'ab',
+  duration_ms: 80,
+  axes: {
+    labels: 'estimated',
+    ...{ pauses_held: SHARE, floor_kept: SHARE, turns_taken: SHARE, interruptions_honoured: SHARE },
+    ...{ backchannels: 0, turn_latency_ms: TIME, stop_ms: TIME },
+  },
+}
+
+test('a past conversation is asked for by its id', async () => {
+  const fetch = reply(200, PAST)
+  expect(await gateway(fetch).pastSession('ab')).toMatchObject({ id: 'ab', durationMs: 80 })
+  expect(fetch.mock.calls[0]![0]).toBe('api/sessions/ab')
+})
+
+test('a past conversation without a record is a fault like another', async () => {
+  expect(await faultOf(gateway(reply(404, {})).pastSession('ab'))).toMatchObject({ kind: 'refused' })
+})
+
+test('a report has a plain link where no key is needed, and is fetched with it where one is', async () => {
+  expect(gateway(reply(200, {})).reportPath('ab')).toBe('api/sessions/ab/report')
+  const fetch = reply(200, '<h1>')
+  expect(gateway(fetch, 's3cret').reportPath('ab')).toBeNull()
+  expect(await (await gateway(fetch, 's3cret').report('ab'))!.text()).toBe('"<h1>"')
+  expect(fetch.mock.calls[0]![1].headers).toMatchObject({ Authorization: 'Bearer s3cret' })
+  expect(await gateway(reply(500, {}), 's3cret').report('ab')).toBeNull()
+})

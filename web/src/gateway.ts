@@ -1,17 +1,20 @@
-// The gateway over HTTP: status, offer and trickled candidates. Refusals and silence become a
+// The gateway over HTTP: status, offer, trickled candidates and past conversations. Refusals and silence become a
 // `GatewayError` that carries a fault; nothing here knows WebRTC.
 import { refusalFault, type Fault } from './faults'
 import {
   parseAnswer,
+  parsePastSession,
   parseRefusal,
   parseStatus,
   trickle,
   type Answer,
   type GatewayStatus,
   type Offer,
+  type PastSession,
 } from './protocol'
 
 const TIMEOUT_MS = 10_000
+const REPORT_TIMEOUT_MS = 70_000
 
 export class GatewayError extends Error {
   constructor(readonly fault: Fault) {
@@ -46,6 +49,22 @@ export class Gateway {
     await this.request('PATCH', 'api/offer', trickle(pcId, candidates))
   }
 
+  /** How a conversation went that has ended; the gateway answers once it is written down. */
+  async pastSession(id: string): Promise<PastSession | null> {
+    return parsePastSession(await this.request('GET', `api/sessions/${id}`))
+  }
+
+  /** Where the page of a conversation is, for a link: only for those who need no key. */
+  reportPath(id: string): string | null {
+    return this.token ? null : `api/sessions/${id}/report`
+  }
+
+  /** The same, fetched with the key. */
+  async report(id: string): Promise<Blob | null> {
+    const response = await this.reach('GET', `api/sessions/${id}/report`, undefined, REPORT_TIMEOUT_MS)
+    return response.ok ? await response.blob() : null
+  }
+
   private async request(method: string, path: string, body?: unknown): Promise<unknown> {
     const response = await this.reach(method, path, body)
     const json: unknown = await response.json().catch(() => null)
@@ -53,7 +72,12 @@ export class Gateway {
     return json
   }
 
-  private async reach(method: string, path: string, body?: unknown): Promise<Response> {
+  private async reach(
+    method: string,
+    path: string,
+    body?: unknown,
+    timeoutMs = TIMEOUT_MS,
+  ): Promise<Response> {
     const headers: Record<string, string> = {}
     if (body !== undefined) headers['Content-Type'] = 'application/json'
     if (this.token) headers.Authorization = `Bearer ${this.token}`
@@ -62,7 +86,7 @@ export class Gateway {
         method,
         headers,
         cache: 'no-store',
-        signal: AbortSignal.timeout(TIMEOUT_MS),
+        signal: AbortSignal.timeout(timeoutMs),
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       })
     } catch {

@@ -51,8 +51,11 @@ export class PeerLink {
     private readonly events: LinkEvents,
   ) {}
 
-  /** Offers the microphone to the gateway. Next: `onState('connected')`, or `close`. */
-  async open(microphone: MediaStreamTrack, persona: Persona): Promise<void> {
+  /**
+   * Offers the microphone to the gateway. Next: `onState('connected')`, or `close`.
+   * @returns the id of the conversation's record, if one is kept
+   */
+  async open(microphone: MediaStreamTrack, persona: Persona): Promise<string | null> {
     this.watch()
     const transceiver = this.pc.addTransceiver(microphone, { direction: 'sendrecv' })
     this.sender = transceiver.sender
@@ -61,10 +64,11 @@ export class PeerLink {
     await this.pc.setLocalDescription(await this.pc.createOffer())
     const sdp = this.pc.localDescription?.sdp ?? ''
     const answer = await this.gateway.offer(offer(sdp, persona))
-    if (this.isClosed) return
+    if (this.isClosed) return null
     await this.pc.setRemoteDescription({ type: 'answer', sdp: answer.sdp })
     this.pcId = answer.pcId
     this.sendCandidates()
+    return answer.sessionId
   }
 
   /** Changes the microphone without a new offer. */

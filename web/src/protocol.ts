@@ -3,6 +3,9 @@
 // exception: a newer gateway may say more than this page knows. The wire forms are pinned by
 // tests/web/golden/protocol.json.
 
+import { parseAxes, type Axes } from './axes'
+import { finite, isObject, type Json } from './json'
+
 export const RTVI_LABEL = 'rtvi-ai'
 export const RTVI_VERSION = '2.2.0'
 /** The gateway takes a peer for gone after 3 s without a ping. */
@@ -10,6 +13,8 @@ export const PING_INTERVAL_MS = 1000
 export const PLAYOUT_INTERVAL_MS = 200
 
 export type Side = 'user' | 'agent'
+/** Who has the floor. */
+export type Holder = Side | 'nobody'
 
 /** Answer of `GET /api/status`. */
 export interface GatewayStatus {
@@ -44,6 +49,8 @@ export interface Persona {
 export interface Answer {
   sdp: string
   pcId: string
+  /** Names the conversation's record; null where none is kept. */
+  sessionId: string | null
 }
 
 /** Body of `PATCH /api/offer`. */
@@ -56,17 +63,8 @@ export type ServerEvent =
   | { kind: 'bot-ready' }
   | { kind: 'word'; side: Side; text: string; timeMs: number }
   | { kind: 'stats'; stepUs: number; lagUs: number; queuedMs: number; droppedFrames: number }
+  | { kind: 'axes'; axes: Axes; floor: Holder; state: string | null }
   | { kind: 'ended'; reason: string }
-
-type Json = Record<string, unknown>
-
-function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-function finite(value: unknown): value is number {
-  return typeof value === 'number' && Number.isFinite(value)
-}
 
 export function parseStatus(body: unknown): GatewayStatus | null {
   if (!isObject(body)) return null
@@ -93,7 +91,8 @@ function parseIceServer(value: unknown): RTCIceServer[] {
 export function parseAnswer(body: unknown): Answer | null {
   if (!isObject(body) || body.type !== 'answer') return null
   if (typeof body.sdp !== 'string' || typeof body.pc_id !== 'string') return null
-  return { sdp: body.sdp, pcId: body.pc_id }
+  const sessionId = typeof body.session_id === 'string' ? body.session_id : null
+  return { sdp: body.sdp, pcId: body.pc_id, sessionId }
 }
 
 export interface Refusal {
@@ -180,6 +179,7 @@ function isPeerLeft({ type, message }: Json): boolean {
 function parseServerData(data: Json): ServerEvent | null {
   if (data.t === 'word') return parseWord(data)
   if (data.t === 'stats') return parseStats(data)
+  if (data.t === 'axes') return parseLiveAxes(data)
   if (data.t === 'ended') {
     return { kind: 'ended', reason: typeof data.reason === 'string' ? data.reason : '' }
   }
@@ -204,4 +204,23 @@ function parseStats({ step_us, lag_us, queued_ms, dropped_frames }: Json): Serve
     queuedMs: queued_ms,
     droppedFrames: dropped_frames,
   }
+}
+
+function parseLiveAxes({ floor, state, ...rest }: Json): ServerEvent | null {
+  const axes = parseAxes(rest)
+  if (!axes || (floor !== 'nobody' && floor !== 'user' && floor !== 'agent')) return null
+  return { kind: 'axes', axes, floor, state: typeof state === 'string' ? state : null }
+}
+
+/** Answer of `GET /api/sessions/ID`: how a conversation went that is over. */
+export interface PastSession {
+  id: string
+  durationMs: number
+  axes: Axes
+}
+
+export function parsePastSession(body: unknown): PastSession | null {
+  if (!isObject(body) || typeof body.id !== 'string' || !finite(body.duration_ms)) return null
+  const axes = parseAxes(body.axes)
+  return axes && { id: body.id, durationMs: body.duration_ms, axes }
 }

@@ -21,7 +21,7 @@ function setUp() {
   const gateway = new Gateway(vi.fn())
   const status = { model: 'nano', numSlots: 1, numFree: 1, authRequired: false, isPromptable: false, voices: [], iceServers: [] }
   vi.spyOn(gateway, 'status').mockResolvedValue(status)
-  const offer = vi.spyOn(gateway, 'offer').mockResolvedValue({ sdp: 'answer-sdp', pcId: 'pc-1' })
+  const offer = vi.spyOn(gateway, 'offer').mockResolvedValue({ sdp: 'answer-sdp', pcId: 'pc-1', sessionId: 'ab' })
   const addCandidates = vi.spyOn(gateway, 'addCandidates').mockResolvedValue()
   const phases: string[] = []
   const notices: Fault[] = []
@@ -99,16 +99,27 @@ test('playout is reported five times a second once something was played', async 
 })
 
 test('candidates wait for the id of the connection and go together', async () => {
-  let answer!: (value: { sdp: string; pcId: string }) => void
+  let answer!: (value: { sdp: string; pcId: string; sessionId: string | null }) => void
   world.offer.mockReturnValue(new Promise((resolve) => (answer = resolve)))
   const talking = world.client.talk(CHOICE, PERSONA)
   await vi.advanceTimersByTimeAsync(0)
   world.peers[0]!.findCandidate('candidate:1')
   world.peers[0]!.findCandidate('candidate:2')
   expect(world.addCandidates).not.toHaveBeenCalled()
-  answer({ sdp: 'answer-sdp', pcId: 'pc-1' })
+  answer({ sdp: 'answer-sdp', pcId: 'pc-1', sessionId: null })
   await talking
   expect(world.addCandidates.mock.calls.map(([id, all]) => [id, all.length])).toEqual([['pc-1', 2]])
+})
+
+test('a conversation that is over can still be named, until the next begins', async () => {
+  await live(world)
+  world.client.hangUp()
+  expect(world.client.sessionId).toBe('ab')
+  world.offer.mockResolvedValue({ sdp: 'answer-sdp', pcId: 'pc-2', sessionId: null })
+  const talking = world.client.talk(CHOICE, PERSONA)
+  expect(world.client.sessionId).toBeNull()
+  await talking
+  expect(world.client.sessionId).toBeNull()
 })
 
 test('the connection asks the servers that the gateway names', async () => {
@@ -206,12 +217,12 @@ test('hanging up while the browser still asks gives back what it then grants', a
 })
 
 test('an answer that comes after hanging up is not used', async () => {
-  let answer!: (value: { sdp: string; pcId: string }) => void
+  let answer!: (value: { sdp: string; pcId: string; sessionId: string | null }) => void
   world.offer.mockReturnValue(new Promise((resolve) => (answer = resolve)))
   const talking = world.client.talk(CHOICE, PERSONA)
   await vi.advanceTimersByTimeAsync(0)
   world.client.hangUp()
-  answer({ sdp: 'answer-sdp', pcId: 'pc-1' })
+  answer({ sdp: 'answer-sdp', pcId: 'pc-1', sessionId: null })
   await talking
   expect(world.peers[0]!.remoteSdp).toBeNull()
   expect(world.client.state.phase).toBe('idle')

@@ -50,6 +50,7 @@ export class VoiceClient {
   private microphone: MediaStream | null = null
   private link: PeerLink | null = null
   private isMuted = false
+  private recorded: string | null = null
   private deadline: ReturnType<typeof setTimeout> | undefined
   /** Counts conversations, so that what a past one still awaits finds itself out of date. */
   private generation = 0
@@ -60,6 +61,11 @@ export class VoiceClient {
     private readonly events: ClientEvents,
   ) {}
 
+  /** Id of the record of this conversation, or of the last; null where none is kept. */
+  get sessionId(): string | null {
+    return this.recorded
+  }
+
   get state(): CallState {
     return this.current
   }
@@ -69,6 +75,7 @@ export class VoiceClient {
     if (isOpen(this.current)) return
     this.generation += 1
     const generation = this.generation
+    this.recorded = null
     this.apply({ kind: 'talk' })
     const missing = environmentFault({
       isSecureContext: this.browser.isSecureContext,
@@ -151,7 +158,8 @@ export class VoiceClient {
     this.link = link
     this.failAfter(CONNECT_TIMEOUT_MS, { kind: 'no-media' })
     try {
-      await link.open(stream.getAudioTracks()[0]!, persona)
+      const sessionId = await link.open(stream.getAudioTracks()[0]!, persona)
+      if (!this.isPast(generation)) this.recorded = sessionId
     } catch (error) {
       if (this.isPast(generation)) return
       const isRefusal = error instanceof GatewayError

@@ -1,5 +1,6 @@
 // Ties the conversation to the page: events in, views out. Decides nothing that could be decided in
 // a class without a document.
+import { spoken } from '../axes'
 import { isConnected, isOpen, type CallState } from '../call-state'
 import { faultText, type Fault } from '../faults'
 import { Gateway } from '../gateway'
@@ -12,11 +13,13 @@ import { DeviceView } from './device-view'
 import { byId, setText } from './dom'
 import { LatencyView } from './latency-view'
 import { MeterView } from './meter-view'
+import { OutcomeView } from './outcome-view'
 import { PersonaView } from './persona-view'
 import { ScoreView } from './score-view'
 import { ScreenLock } from './screen-lock'
 import { SoundTaps } from './sound-taps'
 import { TranscriptView } from './transcript-view'
+import { TurnsView } from './turns-view'
 
 const RING_COLUMNS = 512
 const STATUS_INTERVAL_MS = 15_000
@@ -39,6 +42,8 @@ export class App {
   private readonly transcript = new Transcript()
   private readonly transcriptView = new TranscriptView(this.transcript)
   private readonly latency = new LatencyView()
+  private readonly turns = new TurnsView()
+  private readonly outcome: OutcomeView
   private readonly devices: DeviceView
   private readonly persona = new PersonaView()
   private readonly screenLock = new ScreenLock()
@@ -70,6 +75,7 @@ export class App {
       onAgentStream: (stream) => this.play(stream),
       onNotice: (fault) => this.notice(fault),
     })
+    this.outcome = new OutcomeView(gateway)
     this.devices = new DeviceView({
       onMicrophone: () => void this.client.changeMicrophone(this.devices.microphone),
       onSpeaker: (id) => void this.chooseSpeaker(id),
@@ -124,6 +130,8 @@ export class App {
     this.transcript.clear()
     this.transcriptView.render()
     this.latency.reset()
+    this.turns.hide()
+    this.outcome.hide()
     this.ring.clear()
     this.connectedAtMs = null
     this.frameAtMs = performance.now()
@@ -143,6 +151,15 @@ export class App {
     this.applyMute(false)
     this.floor = 'nobody'
     setTimeout(() => void this.showService(), RELEASE_MS)
+    if (this.client.sessionId) void this.showOutcome(this.client.sessionId)
+  }
+
+  private async showOutcome(sessionId: string): Promise<void> {
+    const past = await this.gateway.pastSession(sessionId).catch(() => null)
+    if (!past?.durationMs || isOpen(this.client.state)) return
+    this.turns.hide()
+    this.outcome.show(past)
+    setText(byId('announce', HTMLParagraphElement), spoken(past.axes))
   }
 
   private showState(state: CallState): void {
@@ -169,6 +186,8 @@ export class App {
       this.transcriptView.render()
     } else if (event.kind === 'stats') {
       this.latency.showEngine(event)
+    } else if (event.kind === 'axes') {
+      this.turns.show(event)
     }
   }
 
