@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
 from collections.abc import AsyncIterator, Callable
 
@@ -78,10 +79,12 @@ async def serve(
     configure_ice(config)
     quieten_pipecat()
     clock = MonotonicClock()
-    model = engine.config.name if isinstance(engine, EngineProcess) else "remote"
+    model, turns = "remote", None
+    if isinstance(engine, EngineProcess):
+        model, turns = engine.config.name, dataclasses.asdict(engine.config.engine.turns)
     async with (
         _client(engine) as client,
-        _peers(Peers(client, config, clock, records, model)) as peers,
+        _peers(Peers(client, config, clock, records, model, turns)) as peers,
     ):
         server = _Server(_uvicorn_config(config, peers, client, clock), on_ready)
         await take_in_defaults(client, config)
