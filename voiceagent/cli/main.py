@@ -24,8 +24,9 @@ first steps:
   voiceagent replay SESSION         who had the floor, decided again, with other thresholds too
   voiceagent train nano --help      make the embedded model anew, from nothing
 
-The embedded model 'nano' answers a closed domain: sums such as "what is three plus four", opening
-hours ("when do you open on monday"), names, greetings, thanks. It needs no GPU and no download.
+The embedded model 'nano' answers a closed domain: "what is three plus four", "when do you open on
+monday", "what time is it", "how do you spell anna", greetings and small talk. It needs no GPU and no
+download.
 """
 
 
