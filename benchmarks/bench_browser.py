@@ -22,6 +22,7 @@ from browser_rows import (
     Bench,
     measure_answers,
     measure_backchannels,
+    measure_echo,
     measure_interruptions,
     measure_pair,
     measure_reloads,
@@ -30,13 +31,16 @@ from harness import finish, make_parser, print_card, start
 from peer_voices import restart_voices
 
 from voiceagent.errors import VoiceAgentError
+from voiceagent.serving.config import POLICIES
 from voiceagent.serving.playback import SILENCE_MS, SILENT_BELOW_DBFS
+from voiceagent.settings import DEFAULT_POLICY
 
 VOICES = ("flite:kal", "kokoro", "piper:joe")
 MEASURES: dict[str, Callable[[Bench], dict[str, Any]]] = {
     "answers": measure_answers,
     "interruption": measure_interruptions,
     "backchannel": measure_backchannels,
+    "echo": measure_echo,
     "pair": measure_pair,
     "reload": measure_reloads,
 }
@@ -49,6 +53,7 @@ def main() -> None:
     parser.add_argument("--voices", nargs="+", choices=VOICES, default=VOICES)
     parser.add_argument("--scenes", type=int, default=8, help="per voice and kind (default: 8)")
     parser.add_argument("--seed", type=int, default=2026)
+    parser.add_argument("--policy", choices=POLICIES, default="", help="default: that of serve")
     options = parser.parse_args()
     start(options)
     if fault := missing():
@@ -61,14 +66,17 @@ def main() -> None:
             "interruption": f"onset to silence (wanted: p50 <= {SILENT_P50_MS}, p90 <= "
             f"{SILENT_P90_MS} ms); silence is {SILENCE_MS} ms below {SILENT_BELOW_DBFS:g} dBFS",
             "backchannel": '"uh huh" over the answer (wanted: it finishes)',
+            "echo": "a loudspeaker beside the microphone and no echo canceller (wanted: never "
+            "breaks off, never answers itself)",
             "pair": "two browsers ask different questions at once (wanted: each its own answer)",
             "reload": f"in mid-sentence (wanted: its slot free within {FREED_MS} ms, its record, a "
             "new conversation)",
         },
     )
     results = {}
+    flags = ("--policy", options.policy) if options.policy else ()
     try:
-        with tempfile.TemporaryDirectory() as records, served(Path(records)) as url:
+        with tempfile.TemporaryDirectory() as records, served(Path(records), *flags) as url:
             bench = Bench(url, Path(records), options.voices, options.scenes, options.seed)
             for name in options.only:
                 restart_voices()
@@ -77,6 +85,7 @@ def main() -> None:
         sys.exit(f"bench_browser: {error}")
     config = {
         "model": "nano",
+        "policy": options.policy or DEFAULT_POLICY,
         "seed": options.seed,
         "scenes": options.scenes,
         "voices": options.voices,

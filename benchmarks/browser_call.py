@@ -19,7 +19,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.signal
@@ -36,6 +36,18 @@ _DRIVER = ROOT / "tests" / "web" / "conversation.mjs"
 _PAGE = ROOT / "voiceagent" / "_web" / "index.html"
 _STOP_S = 20
 _START_S = 60  # browsers and the connection, beside the conversation itself
+
+
+class Echo(NamedTuple):
+    """What a microphone hears of the loudspeaker beside it.
+
+    Attributes:
+        gain: against what is played.
+        delayMs: how much later.
+    """
+
+    gain: float = 0.25
+    delayMs: float = 120.0  # as the driver reads it
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +125,7 @@ def converse(
     microphones: Sequence[Samples],
     *,
     reloads: bool = False,
+    echo: Echo | None = None,
     on_second: Callable[[], object] = lambda: None,
 ) -> list[BrowserCall]:
     """Hold one call per microphone, all at the same time, each in a browser of its own.
@@ -122,6 +135,7 @@ def converse(
         microphones: f32[N] at 24 kHz each; a call lasts as long as the longest.
         reloads: whether the page is reloaded in the agent's first sentence; the microphone plays
             again from its start for the new page.
+        echo: of the agent, in every microphone.
         on_second: told once a second, for a progress bar.
 
     Raises:
@@ -131,6 +145,7 @@ def converse(
     with tempfile.TemporaryDirectory(prefix="voiceagent-browser-") as name:
         folder = Path(name)
         plan = {"url": url, "seconds": seconds, "reloads": reloads, "calls": []}
+        plan |= {"echo": echo._asdict()} if echo else {}
         for i, pcm in enumerate(microphones):
             soundfile.write(folder / f"{i}.wav", pcm, SAMPLE_RATE_HZ)
             paths = {"microphone": f"{folder}/{i}.wav", "recording": f"{folder}/{i}.raw"}

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from browser_call import BrowserCall, converse
+from browser_call import BrowserCall, Echo, converse
 from browser_talk import Talk, interruption, microphone, question, take_apart, uh_huh
 from harness import interval_95, percentiles, print_table, share_95
 from peer_voices import voice_id
@@ -29,6 +29,7 @@ FREED_MS = 5000
 
 _PAIR_VOICES = ("flite:kal", "piper:joe")
 _RELOADS = 3
+_ECHO_TURNS = 51
 _RELOAD_QUESTION = "can you help me"  # its answer takes two and a half seconds
 
 
@@ -58,13 +59,17 @@ class Bench:
         return [take_apart(call, scenes) for call, scenes in zip(recorded, calls, strict=True)]
 
     def converse(
-        self, label: str, calls: Sequence[Sequence[Rendered]], reloads: bool = False
+        self,
+        label: str,
+        calls: Sequence[Sequence[Rendered]],
+        reloads: bool = False,
+        echo: Echo | None = None,
     ) -> list[BrowserCall]:
         """As `browser_call.converse`, with a progress bar."""
         microphones = [microphone(scenes) for scenes in calls]
         seconds = max(map(len, microphones)) // SAMPLE_RATE_HZ
         with tqdm(total=seconds, desc=label, unit="s", leave=False) as bar:
-            return converse(self.url, microphones, reloads=reloads, on_second=bar.update)
+            return converse(self.url, microphones, reloads=reloads, echo=echo, on_second=bar.update)
 
 
 def measure_answers(bench: Bench) -> dict[str, Any]:
@@ -105,6 +110,32 @@ def measure_pair(bench: Bench) -> dict[str, Any]:
         f"answers of the other browser's questions, shown or heard: {results['all']['crossed']}\n"
     )
     return results
+
+
+def measure_echo(bench: Bench) -> dict[str, Any]:
+    """Questions to an agent that hears itself from a loudspeaker, without an echo canceller."""
+    count = _ECHO_TURNS // len(bench.voices)
+    turns = draw_turns(_ECHO_TURNS, bench.seed + 2)
+    talks = {}
+    for v, voice in enumerate(bench.voices):
+        scenes = [
+            question(turns[i], voice_id(voice, i), bench.seed + i)
+            for i in range(v * count, (v + 1) * count)
+        ]
+        [call] = bench.converse(f"echo, {voice}", [scenes], echo=Echo())
+        talks[voice] = take_apart(call, scenes)
+    return _tabulate("echo", talks, score_echo)
+
+
+def score_echo(talks: Sequence[Talk]) -> dict[str, Any]:
+    """Whether the agent broke off, or answered itself, because of its own sound."""
+    pairs = [(talk.answer.split(), talk.shown("agent").split()) for talk in talks]
+    return {
+        "n": len(talks),
+        "right": round(sum(said == answer for answer, said in pairs) / len(talks), 3),
+        "broken_off": sum(0 < len(said) < len(a) and a[: len(said)] == said for a, said in pairs),
+        "went_on": sum(len(said) > len(a) and said[: len(a)] == a for a, said in pairs),
+    }
 
 
 def measure_reloads(bench: Bench) -> dict[str, Any]:

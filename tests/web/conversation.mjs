@@ -1,10 +1,12 @@
 // Spoken conversations in real Chromium with a gateway that runs: node conversation.mjs PLAN
 //
-// PLAN is JSON: {url, seconds, calls: [{microphone, recording}], reloads?, picture?}. Every call is
+// PLAN is JSON: {url, seconds, calls: [{microphone, recording}], reloads?, echo?, picture?}. Every call is
 // a browser of its own; all press Talk together and hang up after so many seconds of conversation.
 // `microphone` is a wav, played once from the moment the page asks for it. `recording` becomes raw
 // 16 bit stereo: the microphone left, the agent right, on one AudioContext clock. With `reloads` the
-// page is reloaded when the agent is in mid-sentence, and talks again once the old slot is free.
+// page is reloaded when the agent is in mid-sentence, and talks again once the old slot is free. With
+// `echo` {gain, delayMs} the page's microphone hears the agent too, as from a loudspeaker beside it;
+// no echo canceller knows of it, and the recording has the microphone without it.
 //
 // Prints one line of JSON: per call what the page showed and when, on the clock of the recording, and
 // what is to complain of: errors of the page and requests to any host but loopback.
@@ -17,7 +19,7 @@ const RECORDER = readFileSync(new URL('recorder.js', import.meta.url), 'utf8')
 const MID_SENTENCE_WORDS = 3
 const FREE_TIMEOUT_MS = 15_000
 
-const { url, seconds, calls, reloads = false, picture } = JSON.parse(process.argv[2])
+const { url, seconds, calls, reloads = false, echo, picture } = JSON.parse(process.argv[2])
 const opened = await Promise.all(calls.map(open))
 const results = await Promise.all(opened.map(converse))
 console.log(JSON.stringify(results))
@@ -45,7 +47,7 @@ async function open({ microphone, recording }) {
     if (protocol !== 'blob:' && hostname !== '127.0.0.1') complaints.push(request.url())
   })
   await page.route(url, allowRecorder)
-  await page.addInitScript(recordBothSides, RECORDER)
+  await page.addInitScript(recordBothSides, { recorder: RECORDER, echo })
   await page.goto(url)
   return { browser, page, recording, complaints }
 }
@@ -99,10 +101,10 @@ async function slotIsFree() {
 }
 
 /** In the page: keeps every sample of both sides, and every change of the transcript. */
-function recordBothSides(recorder) {
+function recordBothSides({ recorder, echo }) {
   const batches = []
   const changes = []
-  let context, node, begin
+  let context, node, begin, loudspeaker
   const clock = () => ({ wallMs: performance.now(), audioMs: context.currentTime * 1000 })
 
   window.shown = (side) =>
@@ -131,7 +133,17 @@ function recordBothSides(recorder) {
   devices.getUserMedia = async (constraints) => {
     const microphone = await getUserMedia(constraints)
     await start(microphone)
-    return microphone
+    return echo ? withEcho(microphone) : microphone
+  }
+
+  function withEcho(microphone) {
+    const mixed = context.createMediaStreamDestination()
+    const delay = context.createDelay()
+    delay.delayTime.value = echo.delayMs / 1000
+    loudspeaker = new GainNode(context, { gain: echo.gain })
+    loudspeaker.connect(delay).connect(mixed)
+    context.createMediaStreamSource(microphone).connect(mixed)
+    return mixed.stream
   }
 
   const Native = window.RTCPeerConnection
@@ -139,7 +151,9 @@ function recordBothSides(recorder) {
     constructor(...args) {
       super(...args)
       this.addEventListener('track', ({ track }) => {
-        context.createMediaStreamSource(new MediaStream([track])).connect(node, 0, 1)
+        const agent = context.createMediaStreamSource(new MediaStream([track]))
+        agent.connect(node, 0, 1)
+        if (loudspeaker) agent.connect(loudspeaker)
       })
     }
   }
