@@ -30,13 +30,13 @@ from turns_score import Score, score
 
 from voiceagent.errors import VoiceAgentError
 from voiceagent.scenes import SCENE_CLASSES, Rendered, make_script, render
-from voiceagent.serving.config import EngineConfig, SessionOptions
+from voiceagent.serving.config import EngineConfig, ObserveConfig, SessionOptions
 from voiceagent.serving.engine import Engine
 from voiceagent.serving.playback import play
 
 NUM_SLOTS = 8
 #: Kokoro costs two seconds of computing a second.
-VOICES = ("flite:kal", "piper:joe", "flite:kal", "piper:joe", "kokoro")
+VOICES = ("flite:kal", "piper:joe", "flite:kal", "piper:joe", "flite:kal", "piper:joe", "kokoro")
 #: A change for the worse by more than this is a loss; below that share there must be a gain.
 LEAST_DIFFERENCE, GOOD_ENOUGH = -0.05, 0.8
 
@@ -95,7 +95,9 @@ def measure_class(scene_class: str, options: argparse.Namespace) -> dict[str, An
 
 def play_scenes(model: str, scenes: Sequence[Rendered], policy: str) -> list[Score]:
     """Every scene in a session of its own."""
-    engine = Engine.load(model, EngineConfig(num_slots=NUM_SLOTS))
+    # nothing is paced here: a step waits until its frame has been judged
+    observe = ObserveConfig(wait_ms=10_000)
+    engine = Engine.load(model, EngineConfig(num_slots=NUM_SLOTS, observe=observe))
     frames = sum(len(scene.user) // 1920 for scene in scenes)
     with tqdm(total=frames, desc=f"{scenes[0].scene.scene_class}: {policy}", leave=False) as bar:
         sounds = [scene.user for scene in scenes]
