@@ -3,11 +3,13 @@
 Teacher forcing over whole calls of half a minute, each position seeing the 250 steps before it as
 in `Decoder.step`. Half of the calls begin without the tokens of a call's first step, as if they
 were its middle, so that the model cannot know how old a call is. The agent never hears its own
-codes. Depth is trained where the agent speaks and at a few silent steps.
+codes. Depth is trained where the agent speaks and at a few silent steps. Beside the calls, every
+batch has `exercises`, of which only the answers' words are learnt.
 """
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -16,6 +18,7 @@ from voiceagent_codec.nano import NanoCodec
 
 from voiceagent.model.config import DecoderConfig, DepthConfig, TransformerConfig
 from voiceagent.model.decoder import Decoder
+from voiceagent.training.exercises import exercises
 from voiceagent.training.vocabulary import EPAD, PAD, tokens
 
 CONTEXT_STEPS = 250
@@ -28,6 +31,8 @@ _SILENT_SHARE, _MOST_DEPTH_STEPS = 0.05, 400
 _MOST_WRONG_CODES, _FORGOTTEN_WORDS = 0.16, 0.06
 _EMBEDDING_SCALE = 0.12
 _HELD_OUT_ROWS = 24
+# of the calls in a batch, so many exercises beside them; and what they weigh
+_EXERCISE_SHARE, _EXERCISE_WEIGHT = 0.5, 0.5
 
 Calls = dict[str, Tensor]
 
@@ -106,17 +111,21 @@ class DecoderTask:
     def loss(self, progress: float, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
         """See `loop.Task`."""
         chosen = torch.randint(len(self.calls["text"]), (self.rows,), generator=generator)
-        batch = {name: stream[chosen].long() for name, stream in self.calls.items()}
+        batch = self._with_exercises(
+            {name: stream[chosen].long() for name, stream in self.calls.items()}, generator
+        )
         fed = _spoil(self._fed(batch, generator), self.config, generator)
         at = self._depth_steps(batch["agent"], generator)
+        at[self.rows :] = False
         fed, at, batch = self._moved(fed, at, batch)
         with torch.autocast(self.device.type, torch.bfloat16):
-            text, user_text, codes = self._losses(fed, batch, at)
+            text, user_text, codes, exercise = self._losses(fed, batch, at)
         code_weights = torch.ones_like(codes)
         code_weights[0] = _FIRST_CODE_WEIGHT
         code = (codes * code_weights).sum() / code_weights.sum()
         loss = _TEXT_WEIGHT * text + _USER_TEXT_WEIGHT * user_text + _CODE_WEIGHT * code
-        parts = {"text": text, "user_text": user_text, "code": codes.mean()}
+        loss = loss + _EXERCISE_WEIGHT * exercise
+        parts = {"text": text, "user_text": user_text, "code": codes.mean(), "exercise": exercise}
         return loss, {name: part.item() for name, part in parts.items()}
 
     def evaluate(self) -> dict[str, float]:
@@ -145,14 +154,30 @@ class DecoderTask:
         moved = {name: stream.to(self.device) for name, stream in batch.items()}
         return fed.to(self.device), at.to(self.device), moved
 
-    def _losses(self, fed: Tensor, batch: Calls, at: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _with_exercises(self, batch: Calls, generator: torch.Generator) -> Calls:
+        """The calls, and behind them rows without sound."""
+        rows, (_, frames, _) = max(1, round(self.rows * _EXERCISE_SHARE)), batch["agent"].shape
+        seed = int(torch.randint(1 << 31, (), generator=generator))
+        text, user_text = exercises(rows, frames, np.random.default_rng(seed))
+        silence = {"user": self.config.initial_user_codes, "agent": self.config.initial_agent_codes}
+        read = {
+            name: torch.tensor(codes).expand(rows, frames, -1) for name, codes in silence.items()
+        }
+        read |= {"text": text, "user_text": user_text}
+        return {name: torch.cat((stream, read[name])) for name, stream in batch.items()}
+
+    def _losses(
+        self, fed: Tensor, batch: Calls, at: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         text, user_text, codes = self.module(fed, batch["text"], batch["agent"].transpose(1, 2), at)
+        heard, read = slice(None, self.rows), slice(self.rows, None)
         wanted = batch["agent"][at]
         code = F.cross_entropy(codes.float().flatten(0, 1), wanted.flatten(), reduction="none")
         return (
-            self._cross_entropy(text, batch["text"]),
-            self._cross_entropy(user_text, batch["user_text"]),
+            self._cross_entropy(text[heard], batch["text"][heard]),
+            self._cross_entropy(user_text[heard], batch["user_text"][heard]),
             code.view(wanted.shape).mean(0),
+            _which_word(text[read], batch["text"][read]),
         )
 
     def _cross_entropy(self, logits: Tensor, wanted: Tensor) -> Tensor:
@@ -209,6 +234,13 @@ def _spoil(fed: Tensor, config: DecoderConfig, generator: torch.Generator) -> Te
     forgotten = torch.rand(rows, steps, generator=generator) < _FORGOTTEN_WORDS
     fed[:, 1] = torch.where(forgotten, PAD, fed[:, 1])
     return fed
+
+
+def _which_word(logits: Tensor, said: Tensor) -> Tensor:
+    """Cross entropy of the words alone, where there are any."""
+    is_word = said > EPAD
+    words = logits[is_word][:, EPAD + 1 :].float()
+    return F.cross_entropy(words, said[is_word] - EPAD - 1)
 
 
 def _share_right(logits: Tensor, wanted: Tensor, at: Tensor) -> float:
