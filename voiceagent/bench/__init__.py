@@ -1,0 +1,1 @@
+"""How well does it converse: Full-Duplex-Bench, live, against any system."""
