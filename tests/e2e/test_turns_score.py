@@ -4,8 +4,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from voiceagent.records.conversation import SaidWord
 from voiceagent.scenes import Event, Expected, Scene
-from voiceagent.serving.playback import Playback, SaidWord
+from voiceagent.serving.playback import Playback
 
 sys.path.append(str(Path(__file__).parent.parent.parent / "benchmarks"))
 from bench_turns import difference

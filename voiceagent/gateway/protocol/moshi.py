@@ -106,7 +106,7 @@ class Unknown:
 
 Event: TypeAlias = Handshake | Audio | Text | Control | Metadata | Error | Ping | Unknown
 
-_MAX_BYTES = {
+_MAX_BYTES: dict[int, int] = {
     Kind.TEXT: MAX_TEXT_BYTES,
     Kind.METADATA: MAX_METADATA_BYTES,
     Kind.ERROR: MAX_TEXT_BYTES,
@@ -213,7 +213,7 @@ def _handshake(payload: bytes) -> Handshake:
 
 
 def _control(payload: bytes) -> Control:
-    if len(payload) != 1 or payload[0] not in iter(Action):
+    if len(payload) != 1 or payload[0] >= len(Action):
         raise BadMessage(
             f"a control of {payload[:8].hex(' ') or 'no bytes'}, where one of 0 to 3 is"
         )
