@@ -11,8 +11,9 @@ The two lower packages have roots of their own, since they cannot import upward:
     ├ DetectorUnavailable                a detector of turn-taking is missing: likewise
     ├ TrainingError                      a training run that cannot go on: says why and how
     ├ RecordError                        a session's record that is missing or cannot be read
+    ├ BenchError                         a bench's data, run or target that cannot be used: likewise
+    │ └ TargetError                      a system under test that refused, died or stalled
     ├ VoiceError                         a registered voice, or a file to become one: likewise
-    ├ TargetError                        a system under test that refused, died or stalled: likewise
     ├ ProtocolError                      bytes of the other side that break the protocol
     │ ├ BadMessage                       they mean nothing
     │ ├ MessageTooBig                    there are too many of them
@@ -133,29 +134,35 @@ class RecordError(VoiceAgentError):
     code = "record"
 
 
-class VoiceError(VoiceAgentError):
-    """A registered voice, or a file that shall become one, that is missing or cannot be used."""
+class BenchError(VoiceAgentError):
+    """Data of a bench, a run of it or a target that cannot be used; the text says which and why."""
 
-    code = "voice"
+    code = "bench"
 
 
-class TargetError(VoiceAgentError):
+class TargetError(BenchError):
     """A system under test that refused a conversation, or died or stalled in it.
 
     Attributes:
         target: its address or name.
         reason: what it did, and the fix where there is one.
-        at_ms: how far the conversation had come; None: it did not begin.
+        at_s: how far the conversation had come; None: it did not begin.
     """
 
     code = "target"
 
-    def __init__(self, target: str, reason: str, at_ms: int | None = None) -> None:
-        when = "" if at_ms is None else f" after {at_ms / 1000:.1f} s"
+    def __init__(self, target: str, reason: str, at_s: float | None = None) -> None:
+        when = "" if at_s is None else f" ({at_s:.1f} s into the conversation)"
         super().__init__(f"{target}: {reason}{when}")
         self.target = target
         self.reason = reason
-        self.at_ms = at_ms
+        self.at_s = at_s
+
+
+class VoiceError(VoiceAgentError):
+    """A registered voice, or a file that shall become one, that is missing or cannot be used."""
+
+    code = "voice"
 
 
 class ProtocolError(VoiceAgentError):

@@ -6,7 +6,7 @@ import soundfile
 
 from voiceagent.cli import main
 from voiceagent.cli.talk import QUESTION, transcript_lines
-from voiceagent.records.conversation import SaidWord
+from voiceagent.serving.playback import SaidWord
 
 
 def run(capsys, *arguments):

@@ -4,9 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from voiceagent.records.conversation import SaidWord
 from voiceagent.scenes import Event, Expected, Scene
-from voiceagent.serving.playback import Playback
+from voiceagent.serving.playback import Playback, SaidWord
 
 sys.path.append(str(Path(__file__).parent.parent.parent / "benchmarks"))
 from bench_turns import difference

@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 
 from voiceagent.audio.framing import FRAME_SAMPLES
-from voiceagent.records.conversation import SaidWord
 from voiceagent.serving.config import EngineConfig
 from voiceagent.serving.engine import Engine
-from voiceagent.serving.playback import Playback, play
+from voiceagent.serving.playback import Playback, SaidWord, play
 
 
 def spoken(*spans_ms: tuple[int, int], total_ms: int = 2000) -> Playback:

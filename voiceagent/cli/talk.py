@@ -25,7 +25,6 @@ from voiceagent.cli.options import (
 )
 from voiceagent.cli.voices import default_root
 from voiceagent.errors import ConfigError
-from voiceagent.records.conversation import SaidWord
 from voiceagent.serving.config import EngineConfig, SessionOptions
 from voiceagent.serving.metrics import StepMetrics
 
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from voiceagent.serving.engine import Engine
-    from voiceagent.serving.playback import Playback
+    from voiceagent.serving.playback import Playback, SaidWord
 
 QUESTION = Path(__file__).parent.parent / "assets" / "question.wav"
 #: Words of one speaker this close belong to one line.

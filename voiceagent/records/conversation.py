@@ -19,14 +19,6 @@ ADDRESSED_KINDS = ("turn", "interruption")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class SaidWord:
-    """A word of either side: the agent's as it begins, the user's once it was understood."""
-
-    text: str
-    time_ms: int
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
 class UserSpeech:
     """Something that is said on the user's side, whole.
 

@@ -14,7 +14,6 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from voiceagent.audio.framing import FRAME_SAMPLES, PACKET_MS, PACKET_SAMPLES, Samples
-from voiceagent.records.conversation import SaidWord
 from voiceagent.serving.config import SessionOptions
 from voiceagent.serving.engine import Engine
 from voiceagent.serving.session import Session, SessionFrame
@@ -23,6 +22,14 @@ from voiceagent.serving.session import Session, SessionFrame
 SILENT_BELOW_DBFS = -40.0
 #: So long a silence is no pause between words.
 SILENCE_MS = 200
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SaidWord:
+    """A word of either side: the agent's as it begins, the user's once it was understood."""
+
+    text: str
+    time_ms: int
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)

@@ -12,18 +12,17 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import numpy as np
 
-from voiceagent.audio.framing import FRAME_SAMPLES, SAMPLE_RATE_HZ, Samples
-from voiceagent.bench.target import OnFrames, Reply
+from voiceagent.audio.framing import SAMPLE_RATE_HZ, Samples
+from voiceagent.bench.targets.base import Call, OnSeconds, Reply
+from voiceagent.bench.transcript import TimedWord
 from voiceagent.clock import Clock, MonotonicClock
 from voiceagent.errors import TargetError
-from voiceagent.records.conversation import SaidWord
 
-#: An agent that streams sends sound all the time, silence included; for so long it may send none.
-STALL_S = 5.0
 #: After a gap sound is played so much later than it came, lest packets a little late leave holes.
 LEAD_SAMPLES = SAMPLE_RATE_HZ * 20 // 1000
 #: More sound than this never waits to be played: the oldest is left out, as Moshi's page does.
@@ -33,52 +32,66 @@ Sleep: TypeAlias = Callable[[float], Awaitable[None]]
 Say: TypeAlias = Callable[[Samples], Awaitable[None]]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """How a conversation is held.
+
+    Attributes:
+        join_within_s: longest wait for an agent that listens; one that is busy or still takes in
+            its role keeps the caller waiting.
+        stall_s: longest time without any sound, silence included: an agent that streams sends it
+            all the time.
+        late_s: if this machine says a packet later than that, times mean nothing.
+        clock: measures.
+        sleep: waits on that clock.
+    """
+
+    join_within_s: float = 60.0
+    stall_s: float = 5.0
+    late_s: float = 1.0
+    clock: Clock = field(default_factory=MonotonicClock)
+    sleep: Sleep = asyncio.sleep
+
+
 class Ears:
     """What a listener hears. Next: `begin`; `hear`, `read` and `fail` from anywhere; `reply`."""
 
-    def __init__(
-        self, target: str, num_samples: int, clock: Clock, stall_s: float = STALL_S
-    ) -> None:
+    def __init__(self, target: str, num_samples: int, line: Line) -> None:
         """Hear nothing yet.
 
         Args:
             target: named in errors.
             num_samples: of the recording.
-            clock: of the conversation.
-            stall_s: longest time without sound.
+            line: for its clock and its patience.
         """
         self._target = target
-        self._clock = clock
-        self._stall_samples = round(stall_s * SAMPLE_RATE_HZ)
-        self._num_samples = num_samples
+        self._line = line
         self._heard = np.zeros(num_samples + MAX_WAITING_SAMPLES, np.float32)
-        self._words: list[SaidWord] = []
+        self._num_samples = num_samples
+        self._words: list[TimedWord] = []
         self._words_begin = True
         self._failure: str | None = None
         self._begin_us: int | None = None
         self._filled = 0
         self._last = 0
-        self._dropped_samples = 0
-        self._gaps = 0
 
     def begin(self) -> None:
         """From now on the clock of the recording runs; what came before it is the past."""
-        self._begin_us = self._clock.now_us()
+        self._begin_us = self._line.clock.now_us()
 
     @property
     def now(self) -> int:
         """Samples of the recording that have passed; 0 before it begins."""
         if self._begin_us is None:
             return 0
-        return (self._clock.now_us() - self._begin_us) * SAMPLE_RATE_HZ // 1_000_000
+        return (self._line.clock.now_us() - self._begin_us) * SAMPLE_RATE_HZ // 1_000_000
 
     def hear(self, pcm: Samples) -> None:
         """Sound has come: float32 [N], 24 kHz."""
         if self._begin_us is None or not pcm.size:
             return
         now = self._last = self.now
-        if now > self._filled:
-            self._gaps += self._filled > 0
+        if not self._filled or now > self._filled:
             self._filled = now + LEAD_SAMPLES
         excess = self._filled + pcm.size - now - MAX_WAITING_SAMPLES
         if excess > 0:
@@ -90,14 +103,15 @@ class Ears:
     def read(self, piece: str) -> None:
         """Text has come: a piece that begins with a space, or follows one, begins a word."""
         begins = self._words_begin or piece[:1].isspace()
-        self._words_begin = begins and not piece.strip()
-        if self._begin_us is None or not piece.strip():
+        text = piece.strip()
+        self._words_begin = begins and not text
+        if self._begin_us is None or not text:
             return
         if begins or not self._words:
-            self._words.append(SaidWord(piece.strip(), self.now * 1000 // SAMPLE_RATE_HZ))
+            self._words.append(TimedWord(text, round(self.now / SAMPLE_RATE_HZ, 3), None))
         else:
             begun = self._words[-1]
-            self._words[-1] = SaidWord(begun.text + piece.strip(), begun.time_ms)
+            self._words[-1] = TimedWord(begun.text + text, begun.start_s, None)
 
     def fail(self, reason: str) -> None:
         """The other side has gone; the first reason stays."""
@@ -109,30 +123,25 @@ class Ears:
         Raises:
             TargetError: it failed, or nothing has been heard for too long.
         """
-        now = self.now
         if self._failure is not None:
             raise self.error(self._failure)
-        if now - self._last > self._stall_samples:
-            seconds = self._stall_samples / SAMPLE_RATE_HZ
-            raise self.error(f"stalled: it sent no sound for {seconds:g} s")
+        if self.now - self._last > self._line.stall_s * SAMPLE_RATE_HZ:
+            raise self.error(f"it sent no sound for {self._line.stall_s:g} s")
 
     def error(self, reason: str) -> TargetError:
         """An error of this conversation, with its time once it has begun."""
-        at_ms = None if self._begin_us is None else self.now * 1000 // SAMPLE_RATE_HZ
-        return TargetError(self._target, reason, at_ms)
+        at_s = None if self._begin_us is None else self.now / SAMPLE_RATE_HZ
+        return TargetError(self._target, reason, at_s)
 
-    def reply(self, late_us: int) -> Reply:
-        """All that was heard.
+    def reply(self, key: str) -> Reply:
+        """All that was heard; its words have starts only.
 
-        Args:
-            late_us: how late a packet of the recording was said at worst.
+        Raises:
+            TargetError: nothing was, not even silence.
         """
-        notes = {
-            "worst_late_ms": late_us // 1000,
-            "dropped_ms": self._dropped_samples * 1000 // SAMPLE_RATE_HZ,
-            "gaps": self._gaps,
-        }
-        return Reply(pcm=self._heard[: self._num_samples], words=tuple(self._words), notes=notes)
+        if not self._filled:
+            raise self.error("it sent no sound at all")
+        return Reply(key, self._heard[: self._num_samples], tuple(self._words))
 
     def _leave_out(self, excess: int, now: int) -> int:
         """Drop the oldest of the sound that waits; returns how much is still too much."""
@@ -142,7 +151,6 @@ class Ears:
         waiting[: kept.size] = kept
         waiting[kept.size :] = 0
         self._filled -= from_waiting
-        self._dropped_samples += excess
         return excess - from_waiting
 
 
@@ -151,49 +159,44 @@ Join: TypeAlias = Callable[[Ears], AbstractAsyncContextManager[Say]]
 
 
 async def hold(
-    target: str,
-    join: Join,
-    pcm: Samples,
-    packet_samples: int,
-    on_frames: OnFrames | None = None,
-    *,
-    stall_s: float = STALL_S,
-    clock: Clock | None = None,
-    sleep: Sleep = asyncio.sleep,
+    target: str, join: Join, call: Call, packet_samples: int, on_seconds: OnSeconds, line: Line
 ) -> Reply:
     """Say a recording and listen.
 
     Args:
         target: named in errors.
         join: what connects; raises `TargetError` where that fails.
-        pcm: float32 [N], 24 kHz; the last packet is filled with silence.
-        packet_samples: how much is said at a time, a divisor of 1920.
-        on_frames: told of every frame.
-        stall_s: longest time without sound, and for saying a packet.
-        clock: and
-        sleep: of the conversation.
+        call: its last packet is filled with silence.
+        packet_samples: how much is said at a time.
+        on_seconds: told of every packet.
+        line: how.
+
+    Returns:
+        As long as the recording.
 
     Raises:
-        TargetError: the other side refused, died or stalled.
+        TargetError: the other side refused, died or stalled, or this machine is too slow.
     """
-    clock = clock or MonotonicClock()
-    ears = Ears(target, len(pcm), clock, stall_s)
-    packets = np.pad(pcm, (0, -len(pcm) % packet_samples)).reshape(-1, packet_samples)
-    packet_us = packet_samples * 1_000_000 // SAMPLE_RATE_HZ
-    worst_late_us = 0
+    ears = Ears(target, len(call.user), line)
+    packets = np.pad(call.user, (0, -len(call.user) % packet_samples)).reshape(-1, packet_samples)
     async with join(ears) as say:
         ears.begin()
-        begin_us = clock.now_us()
         for number, packet in enumerate(packets, 1):
-            wait_us = begin_us + number * packet_us - clock.now_us()
-            await sleep(max(0, wait_us) / 1e6)
-            worst_late_us = max(worst_late_us, clock.now_us() - begin_us - number * packet_us)
+            await _complete(number * packet_samples, ears, line)
             ears.check()
-            await _said(say, packet, ears, stall_s)
-            if on_frames is not None and number * packet_samples % FRAME_SAMPLES == 0:
-                on_frames(1)
+            await _said(say, packet, ears, line.stall_s)
+            on_seconds(packet_samples / SAMPLE_RATE_HZ)
         ears.check()
-    return ears.reply(worst_late_us)
+    return ears.reply(call.key)
+
+
+async def _complete(samples: int, ears: Ears, line: Line) -> None:
+    """Wait until so much of the recording has passed."""
+    while (missing := samples - ears.now) > 0:
+        await line.sleep(missing / SAMPLE_RATE_HZ)
+    late_s = -missing / SAMPLE_RATE_HZ
+    if late_s > line.late_s:
+        raise ears.error(f"this machine is too busy to measure: it was {late_s:.1f} s late")
 
 
 async def _said(say: Say, packet: Samples, ears: Ears, within_s: float) -> None:
@@ -201,7 +204,7 @@ async def _said(say: Say, packet: Samples, ears: Ears, within_s: float) -> None:
         async with asyncio.timeout(within_s):
             await say(packet)
     except TimeoutError as error:
-        raise ears.error(f"stalled: it took no sound for {within_s:g} s") from error
+        raise ears.error(f"it took no sound for {within_s:g} s") from error
 
 
 async def ended(task: asyncio.Task[None]) -> None:

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import json
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from fractions import Fraction
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,93 +23,91 @@ from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
 from voiceagent.audio.framing import PACKET_SAMPLES, SAMPLE_RATE_HZ, Samples
 from voiceagent.audio.opus import OpusEncoder
-from voiceagent.bench.live import STALL_S, Ears, Say, Sleep, ended, hold
-from voiceagent.bench.target import OnFrames, Reply
-from voiceagent.clock import Clock
+from voiceagent.bench.targets.base import Call, OnSeconds, Outcome, Reply, in_lanes
+from voiceagent.bench.targets.live import Ears, Line, Say, ended, hold
 from voiceagent.errors import ConfigError
 from voiceagent.gateway.inbound import InboundAudio, attach
 from voiceagent.gateway.rtvi import LABEL, MAX_MESSAGE_BYTES, PROTOCOL_VERSION
 
 SCHEME = "webrtc+"
-#: A role or voice that the agent has to take in first is waited for.
-JOIN_WITHIN_S = 60.0
 PING_EVERY_S = 1.0
 #: Said and not yet sent: if more waits, the connection takes nothing any more.
 MAX_UNSENT_PACKETS = 50
 
 
 class WebRtcTarget:
-    """A gateway of ours; see `target.Target`."""
+    """A gateway of ours; see `base.Target`."""
 
     def __init__(
         self,
         url: str,
+        line: Line | None = None,
         *,
         token: str | None = None,
         tls: ssl.SSLContext | None = None,
-        join_within_s: float = JOIN_WITHIN_S,
-        stall_s: float = STALL_S,
-        clock: Clock | None = None,
-        sleep: Sleep = asyncio.sleep,
+        num_lanes: int = 1,
     ) -> None:
         """Connect to nothing yet.
 
         Args:
             url: webrtc+http:// or webrtc+https:// and what follows in the page's address.
+            line: how conversations are held; None is as usual.
             token: of the gateway, where it wants one.
             tls: what certificates to trust; None is the system's.
-            join_within_s: longest wait for an agent that listens.
-            stall_s: longest time without sound.
-            clock: and
-            sleep: of the conversation.
+            num_lanes: conversations at once; the gateway needs as many slots.
 
         Raises:
             ConfigError: the URL cannot be used.
         """
         parts = urlsplit(url.removeprefix(SCHEME))
-        if not url.startswith(SCHEME) or parts.scheme not in ("http", "https") or not parts.netloc:
-            raise ConfigError(
-                f"{url}: expected webrtc+http://HOST:PORT or webrtc+https://HOST:PORT"
-            )
-        self.name = url
+        is_http = parts.scheme in ("http", "https") and parts.hostname
+        if not url.startswith(SCHEME) or not is_http:
+            raise ConfigError(f"{url}: expected webrtc+http://HOST:PORT or webrtc+https://...")
         self._url = url.removeprefix(SCHEME)
+        self._line = line or Line()
         self._headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         self._tls: ssl.SSLContext | bool = True if tls is None else tls
-        self._join_within_s = join_within_s
-        self._stall_s = stall_s
-        self._clock = clock
-        self._sleep = sleep
+        self._num_lanes = num_lanes
 
-    async def converse(self, pcm: Samples, on_frames: OnFrames | None = None) -> Reply:
-        """See `target.Target`."""
-        return await hold(
-            self.name,
-            self._join,
-            pcm,
-            PACKET_SAMPLES,
-            on_frames,
-            stall_s=self._stall_s,
-            clock=self._clock,
-            sleep=self._sleep,
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Where it is; what it runs stands in its own /api/status."""
+        return {"target": "webrtc", "url": self._url, "pace": "real time"}
+
+    def converse(self, calls: Iterable[Call], on_seconds: OnSeconds) -> Iterator[Outcome]:
+        """See `base.Target`."""
+        return in_lanes(
+            calls, lambda call: asyncio.run(self.answer(call, on_seconds)), self._num_lanes
         )
+
+    def close(self) -> None:
+        """Nothing to let go of: every conversation has a connection of its own."""
+
+    async def answer(self, call: Call, on_seconds: OnSeconds) -> Reply:
+        """Hold one conversation.
+
+        Raises:
+            TargetError: the gateway refused, died or stalled.
+        """
+        return await hold(self._url, self._join, call, PACKET_SAMPLES, on_seconds, self._line)
 
     @contextlib.asynccontextmanager
     async def _join(self, ears: Ears) -> AsyncIterator[Say]:
-        call = _Call(ears)
+        peer = _Peer(ears)
         try:
-            async with asyncio.timeout(self._join_within_s):
-                await call.take(await self._answer(await call.offer(), ears))
-                await call.settled.wait()
+            async with asyncio.timeout(self._line.join_within_s):
+                await peer.take(await self._negotiated(await peer.offer(), ears))
+                await peer.settled.wait()
                 ears.check()
         except TimeoutError as error:
-            reason = f"refused: no agent that listens within {self._join_within_s:g} s"
+            reason = f"refused: no agent that listens within {self._line.join_within_s:g} s"
             raise ears.error(reason) from error
         else:
-            yield call.say
+            yield peer.say
         finally:
-            await call.hang_up()
+            await peer.hang_up()
 
-    async def _answer(self, offer: dict[str, str], ears: Ears) -> RTCSessionDescription:
+    async def _negotiated(self, offer: dict[str, str], ears: Ears) -> RTCSessionDescription:
         try:
             async with httpx.AsyncClient(
                 base_url=self._url, verify=self._tls, timeout=None, headers=self._headers
@@ -126,7 +124,7 @@ class WebRtcTarget:
             raise ears.error(f"is no gateway: HTTP {response.status_code}") from error
 
 
-class _Call:
+class _Peer:
     """One call. Next: `offer`, `take` the answer, wait until it is `settled`, `say`; `hang_up`."""
 
     def __init__(self, ears: Ears) -> None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Iterator
+from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -18,38 +19,25 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from voiceagent.audio.framing import FRAME_SAMPLES, SAMPLE_RATE_HZ, Samples
-from voiceagent.bench.live import STALL_S, Ears, Say, Sleep, ended, hold
-from voiceagent.bench.target import OnFrames, Reply
-from voiceagent.clock import Clock
+from voiceagent.bench.targets.base import Call, OnSeconds, Outcome, Reply, in_lanes
+from voiceagent.bench.targets.live import Ears, Line, Say, ended, hold
 from voiceagent.errors import ConfigError, ProtocolError
 from voiceagent.gateway.protocol import moshi
 
-JOIN_WITHIN_S = 20.0
 LEAVE_WITHIN_S = 2.0
 #: Messages that wait to be read; a server that sends more must wait.
 MAX_QUEUED_MESSAGES = 32
 
 
 class MoshiTarget:
-    """A server of Moshi's protocol; see `target.Target`."""
+    """A server of Moshi's protocol, which holds one conversation at a time; see `base.Target`."""
 
-    def __init__(
-        self,
-        url: str,
-        *,
-        join_within_s: float = JOIN_WITHIN_S,
-        stall_s: float = STALL_S,
-        clock: Clock | None = None,
-        sleep: Sleep = asyncio.sleep,
-    ) -> None:
+    def __init__(self, url: str, line: Line | None = None) -> None:
         """Connect to nothing yet.
 
         Args:
             url: ws:// or wss://; without a path, the protocol's own.
-            join_within_s: longest wait for the handshake.
-            stall_s: longest time without sound.
-            clock: and
-            sleep: of the conversation.
+            line: how conversations are held; None is as usual.
 
         Raises:
             ConfigError: the URL cannot be used.
@@ -57,44 +45,47 @@ class MoshiTarget:
         parts = urlsplit(url)
         if parts.scheme not in ("ws", "wss") or not parts.hostname:
             raise ConfigError(f"{url}: expected ws://HOST:PORT or wss://HOST:PORT")
-        self.name = url
         self._url = url if parts.path.strip("/") else parts._replace(path=moshi.PATH).geturl()
-        self._join_within_s = join_within_s
-        self._stall_s = stall_s
-        self._clock = clock
-        self._sleep = sleep
+        self._line = line or Line()
 
-    async def converse(self, pcm: Samples, on_frames: OnFrames | None = None) -> Reply:
-        """See `target.Target`."""
-        return await hold(
-            self.name,
-            self._join,
-            pcm,
-            FRAME_SAMPLES,
-            on_frames,
-            stall_s=self._stall_s,
-            clock=self._clock,
-            sleep=self._sleep,
-        )
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Where it is; what it runs, it does not tell."""
+        return {"target": "ws", "url": self._url, "pace": "real time"}
+
+    def converse(self, calls: Iterable[Call], on_seconds: OnSeconds) -> Iterator[Outcome]:
+        """See `base.Target`."""
+        return in_lanes(calls, lambda call: asyncio.run(self.answer(call, on_seconds)))
+
+    def close(self) -> None:
+        """Nothing to let go of: every conversation has a connection of its own."""
+
+    async def answer(self, call: Call, on_seconds: OnSeconds) -> Reply:
+        """Hold one conversation.
+
+        Raises:
+            TargetError: the server refused, died or stalled.
+        """
+        return await hold(self._url, self._join, call, FRAME_SAMPLES, on_seconds, self._line)
 
     @contextlib.asynccontextmanager
     async def _join(self, ears: Ears) -> AsyncIterator[Say]:
         async with contextlib.AsyncExitStack() as stack:
             try:
-                async with asyncio.timeout(self._join_within_s):
+                async with asyncio.timeout(self._line.join_within_s):
                     websocket = await stack.enter_async_context(self._connection())
-                    call = _Call(websocket, ears)
-                    await call.wait_open()
+                    peer = _Peer(websocket, ears)
+                    await peer.wait_open()
             except TimeoutError as error:
-                reason = f"refused: no handshake within {self._join_within_s:g} s"
+                reason = f"refused: no handshake within {self._line.join_within_s:g} s"
                 raise ears.error(f"{reason}; does it hold another conversation?") from error
             except OSError as error:
                 raise ears.error(f"cannot be reached: {error}") from error
             except (WebSocketException, ProtocolError) as error:
                 raise ears.error(f"refused: {_reason(error)}") from error
-            listener = asyncio.create_task(call.listen(), name="listen")
+            listener = asyncio.create_task(peer.listen(), name="listen")
             stack.push_async_callback(ended, listener)
-            yield call.say
+            yield peer.say
 
     def _connection(self) -> connect:
         return connect(
@@ -108,7 +99,7 @@ class MoshiTarget:
         )
 
 
-class _Call:
+class _Peer:
     """One conversation. Next: `wait_open`, then `listen` in a task and `say` frame after frame."""
 
     def __init__(self, websocket: ClientConnection, ears: Ears) -> None:
@@ -158,7 +149,7 @@ class _Call:
         try:
             return np.asarray(self._reader.append_bytes(pages), np.float32)
         except ValueError as error:
-            self._ears.fail(f"sent sound that is no Opus in Ogg ({error})")
+            self._ears.fail(f"it sent sound that is no Opus in Ogg ({error})")
             return np.empty(0, np.float32)
 
 
