@@ -31,6 +31,8 @@ from voiceagent.gateway.rtvi import LABEL, MAX_MESSAGE_BYTES, PROTOCOL_VERSION
 
 SCHEME = "webrtc+"
 PING_EVERY_S = 1.0
+#: The gateway says goodbye once the slot is free for the next conversation.
+LEAVE_WITHIN_S = 2.0
 #: Said and not yet sent: if more waits, the connection takes nothing any more.
 MAX_UNSENT_PACKETS = 50
 
@@ -133,6 +135,7 @@ class _Peer:
         self._microphone = _Microphone()
         #: Set when the agent listens, or never will; the ears know which.
         self.settled = asyncio.Event()
+        self._over = asyncio.Event()
         self._pinging: asyncio.Task[None] | None = None
         self._pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self._pc.addTrack(self._microphone)
@@ -164,7 +167,12 @@ class _Peer:
             self._ears.fail("the connection takes no more sound")
 
     async def hang_up(self) -> None:
-        """Leave; no effect the second time."""
+        """Leave, so that the slot is free."""
+        if self._channel.readyState == "open" and not self._over.is_set():
+            goodbye = {"label": LABEL, "type": "disconnect-bot", "id": "bench"}
+            self._channel.send(json.dumps(goodbye))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._over.wait(), LEAVE_WITHIN_S)
         if self._pinging is not None:
             await ended(self._pinging)
         self._microphone.stop()
@@ -211,6 +219,7 @@ class _Peer:
     def _fail(self, reason: str) -> None:
         self._ears.fail(reason)
         self.settled.set()
+        self._over.set()
 
 
 class _Microphone(MediaStreamTrack):
