@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import statistics
 
 import numpy as np
 import pytest
@@ -66,19 +67,20 @@ async def answering(response):
 @pytest.mark.slow
 @pytest.mark.asyncio
 async def test_a_gateway_that_echoes_is_heard_on_the_recordings_clock():
-    user, sound, before = silence(3).user, chirp(), asyncio.all_tasks()
-    starts = [RATE // 2, RATE * 3 // 2]
+    user, sound, before = silence(5).user, chirp(), asyncio.all_tasks()
+    starts = range(RATE // 2, 4 * RATE, RATE)
     for start in starts:
         user[start : start + len(sound)] += sound
     seconds = []
     async with gateway() as (url, _):
         reply = await WebRtcTarget(url, PATIENT).answer(Call("a", user), seconds.append)
     assert len(reply.agent) == len(user)
-    assert sum(seconds) == pytest.approx(3)
-    match = np.correlate(reply.agent, sound, "valid")
-    delays_ms = [int(np.argmax(match[start:][:RATE])) * 1000 // RATE for start in starts]
-    assert all(80 <= delay_ms <= 1000 for delay_ms in delays_ms), delays_ms
-    assert abs(delays_ms[0] - delays_ms[1]) <= 300, delays_ms
+    assert sum(seconds) == pytest.approx(5)
+    match = np.correlate(reply.agent, sound, "valid") / np.dot(sound, sound)
+    heard = [match[start:][: RATE * 9 // 10] for start in starts]
+    delays_ms = [int(np.argmax(m)) * 1000 // RATE for m in heard if m.max() > 0.7]
+    assert len(delays_ms) >= 2, delays_ms
+    assert 80 <= statistics.median(delays_ms) <= 600, delays_ms
     assert asyncio.all_tasks() == before
 
 
