@@ -116,7 +116,7 @@ peers: setup
 	@$(MAKE) --no-print-directory debian DEBIAN=asterisk-core-sounds-en-wav
 	$(UV) install --python $(BIN)/python --no-deps --require-hashes -r benchmarks/peers.txt
 	$(BIN)/python -m pytest -q tests/model/test_moshi_parity.py tests/model/test_sampling.py \
-	  tests/codec/test_mimi_parity.py
+	  tests/codec/test_mimi_parity.py tests/bench/targets/test_moshi.py
 
 lock:
 	$(UV) compile --universal --python-version 3.11 --all-extras --no-annotate --no-header \

@@ -148,8 +148,7 @@ class Ears:
         from_waiting = min(excess, self._filled - now)
         waiting = self._heard[now : self._filled]
         kept = waiting[from_waiting:].copy()
-        waiting[: kept.size] = kept
-        waiting[kept.size :] = 0
+        waiting[: kept.size] = kept  # what comes fills the rest
         self._filled -= from_waiting
         return excess - from_waiting
 
