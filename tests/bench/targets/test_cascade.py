@@ -42,10 +42,13 @@ class Clock:
 class Room:
     """Turns whose recogniser and voice take 0.1 s each; speech is written as a string of frames."""
 
-    def __init__(self, answer="that is", frames=60):
-        self.clock, self.heard = Clock(), []
+    def __init__(self, *answers, frames=60):
+        self.clock, self.heard, self.answers = Clock(), [], list(answers)
         pcm = np.arange(frames * FRAME_SAMPLES, dtype=np.float32)
-        self.turns = Turns(pcm, self.recognise, lambda heard: answer, self.say, self.clock)
+        self.turns = Turns(pcm, self.recognise, self.answer, self.say, self.clock)
+
+    def answer(self, heard):
+        return self.answers.pop(0) if self.answers else "that is"
 
     def recognise(self, pcm):
         self.heard.append(pcm)
@@ -94,12 +97,12 @@ def test_the_recogniser_gets_the_turn_from_before_its_first_sound_and_nothing_of
 
 
 def test_a_click_is_no_turn():
-    room = Room(answer=None).listen("x" + END)
+    room = Room(None).listen("x" + END)
     assert (room.heard, room.sounding()) == ([], None)
 
 
 def test_what_wants_no_answer_gets_none():
-    room = Room(answer=None).listen(TURN)
+    room = Room(None).listen(TURN)
     assert (len(room.heard), room.sounding()) == (1, None)
 
 
@@ -110,6 +113,16 @@ def test_who_goes_on_before_the_answer_starts_is_heard_to_the_end():
     begin = (len(TURN) + 1 + END_FRAMES) * FRAME_SAMPLES
     assert room.sounding()[0] == begin + COMPUTING_US * SAMPLE_RATE_HZ // 1_000_000
     assert len(room.turns.words) == 2
+
+
+def test_an_answer_that_was_withdrawn_is_forgotten():
+    room = Room("that is", None, None)
+    room.clock.us = 0
+    room.listen("xxxxx" + "." * (END_FRAMES - 1))
+    room.turns.step(False, -5_000_000)  # the answer is to come in five seconds
+    room.listen("x" + END + ".." + "xxx" + END)
+    assert [int(pcm[0]) for pcm in room.heard] == [0, 0, 19 * FRAME_SAMPLES]
+    assert (room.sounding(), room.turns.words) == (None, ())
 
 
 def test_who_speaks_into_the_answer_stops_it_after_a_moment():

@@ -7,8 +7,15 @@ import numpy as np
 import pytest
 
 from voiceagent.bench.targets.base import Call
-from voiceagent.bench.targets.live import LEAD_SAMPLES, MAX_WAITING_SAMPLES, Ears, Line, hold
-from voiceagent.errors import TargetError
+from voiceagent.bench.targets.live import (
+    LEAD_SAMPLES,
+    MAX_WAITING_SAMPLES,
+    Ears,
+    Line,
+    check_url,
+    hold,
+)
+from voiceagent.errors import ConfigError, TargetError
 
 PACKET = 1920
 PACKET_US = 80_000
@@ -19,12 +26,14 @@ class SleepingClock:
 
     def __init__(self):
         self.us = 0
+        self.sleeps = 0
 
     def now_us(self):
         return self.us
 
     async def sleep(self, seconds):
         self.us += round(seconds * 1e6)
+        self.sleeps += 1
 
 
 @pytest.fixture
@@ -141,6 +150,15 @@ def test_a_machine_too_busy_to_measure_says_so(line, clock):
         talk(line, say)
 
 
+def test_on_a_late_machine_what_comes_is_heard_all_the_same(line, clock):
+    def say(ears, packet):
+        ears.hear(packet)
+        clock.us += 100_000
+
+    talk(line, say)
+    assert clock.sleeps >= 5
+
+
 def test_a_packet_a_little_late_leaves_no_hole(ears, clock):
     for clock.us in (0, 95_000, 160_000):
         ears.hear(np.ones(PACKET, np.float32))
@@ -202,3 +220,14 @@ def test_pieces_of_text_become_words_with_the_time_of_their_first(ears, clock):
         ("you", 0.3),
         ("there.", 0.6),
     ]
+
+
+@pytest.mark.parametrize("url", ["ws://x", "ws://x:80/y", "wss://[::1]:80"])
+def test_an_address_is_accepted(url):
+    assert check_url(url, ("ws", "wss")).geturl() == url
+
+
+@pytest.mark.parametrize("url", ["x", "ftp://x", "ws://", "ws://:80", "ws://x:y", "ws://x:70000"])
+def test_what_is_no_address_is_refused_with_those_that_are(url):
+    with pytest.raises(ConfigError, match="expected a ws://HOST:PORT or a wss://HOST:PORT"):
+        check_url(url, ("ws", "wss"), "a ")

@@ -29,6 +29,24 @@ def golden(name):
     return messages
 
 
+class PatientClock:
+    """Time passes only where the target sleeps, and there everybody gets their turn."""
+
+    us = 0
+
+    def now_us(self):
+        return self.us
+
+    async def sleep(self, seconds):
+        self.us += round(seconds * 1e6)
+        await asyncio.sleep(0.01)
+
+
+def patient(**settings):
+    clock = PatientClock()
+    return Line(clock=clock, sleep=clock.sleep, **{"join_within_s": 20, "stall_s": 5, **settings})
+
+
 def silence(frames):
     return Call("a", np.zeros(frames * FRAME, np.float32))
 
@@ -39,10 +57,9 @@ def nothing(seconds):
 
 async def ask(script, call=None, line=None, path="", **settings):
     """Hold a conversation with a server that follows a script."""
-    line = line or Line(join_within_s=5, stall_s=5)
     async with serve(script, "127.0.0.1", 0, **settings) as server:
         port = server.sockets[0].getsockname()[1]
-        target = MoshiTarget(f"ws://127.0.0.1:{port}{path}", line)
+        target = MoshiTarget(f"ws://127.0.0.1:{port}{path}", line or patient())
         return await target.answer(call or silence(3), nothing)
 
 
@@ -180,8 +197,8 @@ async def test_a_server_that_keeps_one_waiting_refuses():
 
 @pytest.mark.asyncio
 async def test_a_server_that_says_nothing_has_stalled():
-    line = Line(join_within_s=5, stall_s=0.1)
-    with pytest.raises(TargetError, match=r"it sent no sound for 0.1 s"):
+    line = patient(stall_s=0.2)
+    with pytest.raises(TargetError, match=r"it sent no sound for 0.2 s"):
         await ask(saying(b"\x00"), silence(8), line)
 
 
@@ -201,9 +218,9 @@ def test_one_failed_recording_does_not_end_the_run():
     assert all("cannot be reached" in outcome.reason for outcome in outcomes)
 
 
-@pytest.mark.parametrize("url", ["http://x", "ws://", "moshi", "ws:/x"])
+@pytest.mark.parametrize("url", ["http://x", "ws://", "moshi", "ws:/x", "ws://x:y"])
 def test_another_url_is_refused(url):
-    with pytest.raises(ConfigError, match="expected ws://HOST:PORT"):
+    with pytest.raises(ConfigError, match="expected ws://HOST:PORT or wss"):
         MoshiTarget(url)
 
 

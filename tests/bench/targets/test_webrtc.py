@@ -148,7 +148,9 @@ def test_where_nobody_listens_the_address_is_named():
     assert "http://127.0.0.1:1: cannot be reached" in outcome.reason
 
 
-@pytest.mark.parametrize("url", ["http://x", "webrtc+ws://x", "webrtc+http://", "webrtc+x"])
+@pytest.mark.parametrize(
+    "url", ["http://x", "webrtc+ws://x", "webrtc+http://", "webrtc+x", "webrtc+http://x:99999"]
+)
 def test_another_url_is_refused(url):
     with pytest.raises(ConfigError, match=r"expected webrtc\+http"):
         WebRtcTarget(url)

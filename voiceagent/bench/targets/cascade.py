@@ -9,7 +9,6 @@ recording's clock, so two runs differ by milliseconds.
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -145,15 +144,6 @@ class CascadeTarget:
         return bool(self._vad.probabilities([0], sound)[0] >= SPEAKS)
 
 
-@dataclasses.dataclass(slots=True)
-class _Answer:
-    """What is or will be said; `heard_from` is where the turn began that it answers."""
-
-    start: int
-    end: int
-    heard_from: int
-
-
 class Turns:
     """Whose turn it is, by silence alone. Next: `step` once a frame; `said` and `words`."""
 
@@ -184,7 +174,8 @@ class Turns:
         self._now = 0
         self._heard_from: int | None = None
         self._speech_frames = self._silent_frames = 0
-        self._current = _Answer(0, 0, 0)
+        # of the last answer: when it starts, and where the turn began that it is to
+        self._answer_start = self._answered_from = 0
 
     def step(self, speaks: bool, begin_us: int) -> None:
         """A frame is over.
@@ -209,8 +200,8 @@ class Turns:
     def _hear_speech(self) -> None:
         self._speech_frames += 1
         self._silent_frames = 0
-        if self._now <= self._current.start:  # the caller goes on: that was no end
-            self._heard_from, self._speech_frames = self._current.heard_from, LEAST_FRAMES
+        if self._now <= self._answer_start:  # the caller goes on: that was no end
+            self._heard_from, self._speech_frames = self._answered_from, LEAST_FRAMES
             self._stop(self._now)
         elif self._speech_frames >= BARGE_IN_FRAMES:
             self._stop(self._now)
@@ -234,20 +225,18 @@ class Turns:
         place[:] = spoken.pcm[: len(place)]
         words = (_timed(word, start) for word in spoken.words)
         self._words += [word for word in words if word.start_s < len(self.said) / SAMPLE_RATE_HZ]
-        self._current = _Answer(start, start + len(place), heard_from)
+        self._answer_start, self._answered_from = start, heard_from
 
     def _stop(self, at: int) -> None:
         """Fall silent, with a short fade; words that were not begun were not said."""
-        if at >= self._current.end:
-            return
-        silent_from = max(at, self._current.start)
-        if at > self._current.start:
+        silent_from = max(at, self._answer_start)
+        if at > self._answer_start:
             fade = self.said[at : at + FADE_SAMPLES]
             fade *= np.linspace(1, 0, len(fade), dtype=np.float32)
             silent_from += FADE_SAMPLES
         self.said[silent_from:] = 0
         self._words = [word for word in self._words if word.start_s * SAMPLE_RATE_HZ < at]
-        self._current.start, self._current.end = min(at, self._current.start), at
+        self._answer_start = min(at, self._answer_start)
 
 
 def _timed(word: Word, start: int) -> TimedWord:

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import TypeAlias
+from urllib.parse import SplitResult, urlsplit
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from voiceagent.audio.framing import SAMPLE_RATE_HZ, Samples
 from voiceagent.bench.targets.base import Call, OnSeconds, Reply
 from voiceagent.bench.transcript import TimedWord
 from voiceagent.clock import Clock, MonotonicClock
-from voiceagent.errors import TargetError
+from voiceagent.errors import ConfigError, TargetError
 
 #: After a gap sound is played so much later than it came, lest packets a little late leave holes.
 LEAD_SAMPLES = SAMPLE_RATE_HZ * 20 // 1000
@@ -191,6 +192,8 @@ async def hold(
 
 async def _complete(samples: int, ears: Ears, line: Line) -> None:
     """Wait until so much of the recording has passed."""
+    missing = samples - ears.now
+    await line.sleep(max(0, missing) / SAMPLE_RATE_HZ)  # late or not, what came must be heard
     while (missing := samples - ears.now) > 0:
         await line.sleep(missing / SAMPLE_RATE_HZ)
     late_s = -missing / SAMPLE_RATE_HZ
@@ -204,6 +207,28 @@ async def _said(say: Say, packet: Samples, ears: Ears, within_s: float) -> None:
             await say(packet)
     except TimeoutError as error:
         raise ears.error(f"it took no sound for {within_s:g} s") from error
+
+
+def check_url(url: str, schemes: tuple[str, ...], kind: str = "") -> SplitResult:
+    """The parts of an address.
+
+    Args:
+        url: SCHEME://HOST[:PORT][/PATH].
+        schemes: to choose from.
+        kind: what stands before the scheme on the command line.
+
+    Raises:
+        ConfigError: it is no such address.
+    """
+    parts = urlsplit(url)
+    try:
+        is_address = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # the port is no number, or too large
+        is_address = False
+    if not is_address:
+        known = " or ".join(f"{kind}{scheme}://HOST:PORT" for scheme in schemes)
+        raise ConfigError(f"{kind}{url}: expected {known}")
+    return parts
 
 
 async def ended(task: asyncio.Task[None]) -> None:

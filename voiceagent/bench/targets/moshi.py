@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any
-from urllib.parse import urlsplit
 
 import numpy as np
 import sphn
@@ -20,8 +19,8 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from voiceagent.audio.framing import FRAME_SAMPLES, SAMPLE_RATE_HZ, Samples
 from voiceagent.bench.targets.base import Call, OnSeconds, Outcome, Reply, in_lanes
-from voiceagent.bench.targets.live import Ears, Line, Say, ended, hold
-from voiceagent.errors import ConfigError, ProtocolError
+from voiceagent.bench.targets.live import Ears, Line, Say, check_url, ended, hold
+from voiceagent.errors import ProtocolError
 from voiceagent.gateway.protocol import moshi
 
 LEAVE_WITHIN_S = 2.0
@@ -42,9 +41,7 @@ class MoshiTarget:
         Raises:
             ConfigError: the URL cannot be used.
         """
-        parts = urlsplit(url)
-        if parts.scheme not in ("ws", "wss") or not parts.hostname:
-            raise ConfigError(f"{url}: expected ws://HOST:PORT or wss://HOST:PORT")
+        parts = check_url(url, ("ws", "wss"))
         self._url = url if parts.path.strip("/") else parts._replace(path=moshi.PATH).geturl()
         self._line = line or Line()
 

@@ -14,7 +14,6 @@ import ssl
 from collections.abc import AsyncIterator, Iterable, Iterator
 from fractions import Fraction
 from typing import Any
-from urllib.parse import urlsplit
 
 import av
 import httpx
@@ -24,7 +23,7 @@ from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from voiceagent.audio.framing import PACKET_SAMPLES, SAMPLE_RATE_HZ, Samples
 from voiceagent.audio.opus import OpusEncoder
 from voiceagent.bench.targets.base import Call, OnSeconds, Outcome, Reply, in_lanes
-from voiceagent.bench.targets.live import Ears, Line, Say, ended, hold
+from voiceagent.bench.targets.live import Ears, Line, Say, check_url, ended, hold
 from voiceagent.errors import ConfigError
 from voiceagent.gateway.inbound import InboundAudio, attach
 from voiceagent.gateway.rtvi import LABEL, MAX_MESSAGE_BYTES, PROTOCOL_VERSION
@@ -61,11 +60,10 @@ class WebRtcTarget:
         Raises:
             ConfigError: the URL cannot be used.
         """
-        parts = urlsplit(url.removeprefix(SCHEME))
-        is_http = parts.scheme in ("http", "https") and parts.hostname
-        if not url.startswith(SCHEME) or not is_http:
-            raise ConfigError(f"{url}: expected webrtc+http://HOST:PORT or webrtc+https://...")
+        if not url.startswith(SCHEME):
+            raise ConfigError(f"{url}: expected {SCHEME}http://HOST:PORT")
         self._url = url.removeprefix(SCHEME)
+        check_url(self._url, ("http", "https"), SCHEME)
         self._line = line or Line()
         self._headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         self._tls: ssl.SSLContext | bool = True if tls is None else tls
