@@ -169,6 +169,17 @@ async def test_a_server_that_closes_is_named_with_its_reason():
 
 
 @pytest.mark.asyncio
+async def test_a_server_that_says_goodbye_has_gone_too():
+    async def script(websocket):
+        await websocket.send(b"\x00")
+        await websocket.recv()
+        await websocket.close()
+
+    with pytest.raises(TargetError, match=r"it closed the connection \(\d"):
+        await ask(script, silence(8))
+
+
+@pytest.mark.asyncio
 async def test_a_server_that_closes_before_the_handshake_refuses():
     async def script(websocket):
         await websocket.close(1013, "try again later")
