@@ -15,7 +15,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv pip
-EXTRAS := scenes,serve,turns,train,asr,dev
+EXTRAS := scenes,serve,turns,train,asr,bench,dev
 DEBIAN := espeak-ng libespeak-ng1 libflite1
 LOCK := requirements.lock
 # a CPU build is a set-up of its own: asking for it after another one does something
@@ -116,7 +116,7 @@ peers: setup
 	@$(MAKE) --no-print-directory debian DEBIAN='asterisk-core-sounds-en-wav gcc libc6-dev python3-dev'
 	$(UV) install --python $(BIN)/python --no-deps --require-hashes -r benchmarks/peers.txt
 	$(BIN)/python -m pytest -q tests/model/test_moshi_parity.py tests/model/test_sampling.py \
-	  tests/codec/test_mimi_parity.py
+	  tests/codec/test_mimi_parity.py tests/bench/targets/test_moshi.py
 
 lock:
 	$(UV) compile --universal --python-version 3.11 --all-extras --no-annotate --no-header \

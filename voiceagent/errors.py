@@ -11,7 +11,13 @@ The two lower packages have roots of their own, since they cannot import upward:
     ├ DetectorUnavailable                a detector of turn-taking is missing: likewise
     ├ TrainingError                      a training run that cannot go on: says why and how
     ├ RecordError                        a session's record that is missing or cannot be read
+    ├ BenchError                         a bench's data, run or target that cannot be used: likewise
+    │ └ TargetError                      a system under test that refused, died or stalled
     ├ VoiceError                         a registered voice, or a file to become one: likewise
+    ├ ProtocolError                      bytes of the other side that break the protocol
+    │ ├ BadMessage                       they mean nothing
+    │ ├ MessageTooBig                    there are too many of them
+    │ └ UnsupportedVersion               they are of another version of the protocol
     ├ AdmissionError
     │ ├ AtCapacity                       every slot is taken
     │ └ PromptRefused                    a role or voice that this engine cannot take: says why
@@ -128,10 +134,73 @@ class RecordError(VoiceAgentError):
     code = "record"
 
 
+class BenchError(VoiceAgentError):
+    """Data of a bench, a run of it or a target that cannot be used; the text says which and why."""
+
+    code = "bench"
+
+
+class TargetError(BenchError):
+    """A system under test that refused a conversation, or died or stalled in it.
+
+    Attributes:
+        target: its address or name.
+        reason: what it did, and the fix where there is one.
+        at_s: how far the conversation had come; None: it did not begin.
+    """
+
+    code = "target"
+
+    def __init__(self, target: str, reason: str, at_s: float | None = None) -> None:
+        when = "" if at_s is None else f" ({at_s:.1f} s into the conversation)"
+        super().__init__(f"{target}: {reason}{when}")
+        self.target = target
+        self.reason = reason
+        self.at_s = at_s
+
+
 class VoiceError(VoiceAgentError):
     """A registered voice, or a file that shall become one, that is missing or cannot be used."""
 
     code = "voice"
+
+
+class ProtocolError(VoiceAgentError):
+    """Bytes of the other side that break the protocol; the connection cannot go on.
+
+    Attributes:
+        close_code: of WebSocket (RFC 6455 section 7.4.1), to be sent in answer.
+    """
+
+    code = "protocol"
+    close_code = 1002
+
+
+class BadMessage(ProtocolError):
+    """A message that means nothing, or comes when it may not; the text says why."""
+
+    code = "bad_message"
+
+
+class MessageTooBig(ProtocolError):
+    """A message above the cap of its kind; the text says both."""
+
+    code = "message_too_big"
+    close_code = 1009
+
+
+class UnsupportedVersion(ProtocolError):
+    """The other side speaks another version of the protocol.
+
+    Attributes:
+        version: which.
+    """
+
+    code = "unsupported_version"
+
+    def __init__(self, version: int) -> None:
+        super().__init__(f"version {version} of the protocol is not known here, only version 0")
+        self.version = version
 
 
 class AdmissionError(VoiceAgentError):
