@@ -11,6 +11,7 @@ The two lower packages have roots of their own, since they cannot import upward:
     ├ DetectorUnavailable                a detector of turn-taking is missing: likewise
     ├ TrainingError                      a training run that cannot go on: says why and how
     ├ RecordError                        a session's record that is missing or cannot be read
+    ├ BenchError                         a bench's data, run or target that cannot be used: likewise
     ├ VoiceError                         a registered voice, or a file to become one: likewise
     ├ AdmissionError
     │ ├ AtCapacity                       every slot is taken
@@ -126,6 +127,12 @@ class RecordError(VoiceAgentError):
     """A session's record that is missing, damaged or of another schema version."""
 
     code = "record"
+
+
+class BenchError(VoiceAgentError):
+    """Data of a bench, a run of it, or a target that cannot be used; the text says which and why."""
+
+    code = "bench"
 
 
 class VoiceError(VoiceAgentError):
