@@ -6,6 +6,7 @@ from the start. What is missing or malformed is one error that names file and fi
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,12 +87,12 @@ def read_overlap(folder: Path) -> Annotation:
 
 
 def read_scene(folder: Path) -> Annotation:
-    """``annotation.json`` of one of our own scenes: everything that the other files hold, exactly."""
+    """``annotation.json`` of one of our own scenes: what the others hold, to the ms."""
     scene = read_annotation(folder)
     questions = scene.of_kind("question")
     parts = (*scene.of_kind("part"), *questions)
     overlaps = scene.of_kind("interruption", "backchannel", "side_talk", "background")
-    pauses = [(a.end_ms / 1000, b.start_ms / 1000) for a, b in zip(parts, parts[1:], strict=False)]
+    pauses = [(a.end_ms / 1000, b.start_ms / 1000) for a, b in itertools.pairwise(parts)]
     overlap = overlaps[0] if overlaps else None
     return Annotation(
         pauses=tuple(pauses),
