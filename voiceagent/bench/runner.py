@@ -70,7 +70,6 @@ def play_samples(
     for sample in samples:
         if sample.fault:
             stage.fail(Take(sample, ""), sample.fault)
-    stage.in_a_row = 0
     for outcome in target.converse(stage.calls(pending(folder, samples)), on_seconds):
         stage.take(outcome)
 
@@ -81,7 +80,7 @@ class _Stage:
     def __init__(self, folder: RunFolder, on_failure: Callable[[str, str], object]) -> None:
         self._folder, self._on_failure = folder, on_failure
         self._playing: dict[str, tuple[Take, int]] = {}
-        self.in_a_row = 0
+        self._in_a_row = 0
 
     def calls(self, takes: Sequence[Take]) -> Iterator[Call]:
         for take in takes:
@@ -95,22 +94,21 @@ class _Stage:
 
     def take(self, outcome: Reply | Failure) -> None:
         take, num_samples = self._playing.pop(outcome.key)
-        if isinstance(outcome, Failure):
-            self.fail(take, outcome.reason)
-            self.in_a_row += 1
-            if self.in_a_row >= MOST_FAILURES:
-                raise BenchError(
-                    f"{self.in_a_row} recordings failed in a row, the last one because: "
-                    f"{outcome.reason}; mend that, then the same command goes on from here"
-                )
-            return
-        self.in_a_row = 0
-        missing = num_samples - len(outcome.agent)
-        if missing > _MISSING_SAMPLES:
-            reason = f"the target stopped {missing / SAMPLE_RATE_HZ:.1f} s before the recording"
+        reason = _fault(outcome, num_samples)
+        if isinstance(outcome, Failure) or reason:
             self.fail(take, reason)
-            return
-        self._keep(take, outcome, num_samples)
+            self._count(reason)
+        else:
+            self._in_a_row = 0
+            self._keep(take, outcome, num_samples)
+
+    def _count(self, reason: str) -> None:
+        self._in_a_row += 1
+        if self._in_a_row >= MOST_FAILURES:
+            raise BenchError(
+                f"{self._in_a_row} recordings failed in a row, the last one because: {reason}; "
+                "mend that, then the same command goes on from here"
+            )
 
     def _keep(self, take: Take, reply: Reply, num_samples: int) -> None:
         key, prefix = take.sample.key, take.prefix
@@ -125,6 +123,16 @@ class _Stage:
     def fail(self, take: Take, reason: str) -> None:
         self._folder.set_state(take.sample.key, take.prefix, State(FAILED, reason))
         self._on_failure(f"{take.sample.key} {take.prefix}".strip(), reason)
+
+
+def _fault(outcome: Reply | Failure, num_samples: int) -> str:
+    """Why an outcome is of no use; empty where it is."""
+    if isinstance(outcome, Failure):
+        return outcome.reason
+    missing = num_samples - len(outcome.agent)
+    if missing <= _MISSING_SAMPLES:
+        return ""
+    return f"the target stopped {missing / SAMPLE_RATE_HZ:.1f} s before the recording did"
 
 
 def _is_done(folder: RunFolder, take: Take) -> bool:
