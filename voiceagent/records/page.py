@@ -9,20 +9,22 @@ _STYLE = Path(__file__).with_name("page.css")
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
-def page(title: str, body: str) -> str:
+def page(title: str, body: str, *, has_sound: bool = False) -> str:
     """A whole document.
 
     Args:
         title: plain text.
         body: HTML.
+        has_sound: whether recordings lie in it, as data of audio elements.
     """
+    policy = _POLICY + ("; media-src data:" if has_sound else "")
     style = _STYLE.read_text(encoding="utf-8")
     return f"""<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="{_POLICY}">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
 <title>{escape(title)}</title>
 <style>
 {style}</style>
