@@ -130,7 +130,7 @@ class RecordError(VoiceAgentError):
 
 
 class BenchError(VoiceAgentError):
-    """Data of a bench, a run of it, or a target that cannot be used; the text says which and why."""
+    """Data of a bench, a run of it, or a target that cannot be used; the text says why."""
 
     code = "bench"
 

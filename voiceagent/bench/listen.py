@@ -43,8 +43,10 @@ def player(sample: Sample, output: Path, words: Sequence[TimedWord], finder: Spe
     assert sample.annotation is not None, "a scored sample has an annotation"
     source, reply = read_sound(sample.input_path()), read_sound(output)
     user, agent = source.at(SAMPLE_RATE_HZ), reply.at(SAMPLE_RATE_HZ)
-    stretches = finder.stretches([source.at(RATE_HZ), reply.at(RATE_HZ)])
-    talk = conversation_of(sample.task, sample.annotation, *stretches, words, reply.duration_s)
+    of_user, of_agent = finder.stretches([source.at(RATE_HZ), reply.at(RATE_HZ)])
+    talk = conversation_of(
+        sample.task, sample.annotation, of_user, of_agent, words, reply.duration_s
+    )
     drawn = ribbon(trace_of(user, agent, words, _heard(sample)), talk, measure(talk), 0)
     return f"{_audio(user, agent, sample.key)}{drawn}"
 

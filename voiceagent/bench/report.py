@@ -173,8 +173,8 @@ def _failures(rows: Sequence[Row]) -> str:
 def _foot() -> str:
     return (
         '<footer><p class="hint">“Official” columns follow the published rules of '
-        "Full-Duplex-Bench; “ours” show what those hide. A share has Wilson’s interval, a mean that "
-        "of 2000 bootstrap draws.</p></footer>"
+        "Full-Duplex-Bench; “ours” show what those hide. A share has Wilson’s interval, a mean "
+        "that of 2000 bootstrap draws.</p></footer>"
     )
 
 

@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+import soundfile
+
 from voiceagent.audio.framing import FRAME_MS, SAMPLE_RATE_HZ
 from voiceagent.audio.wav import write_wav
 from voiceagent.bench.folder import DONE, FAILED, RunFolder, State
@@ -44,6 +46,11 @@ def pending(folder: RunFolder, samples: Sequence[Sample]) -> list[Take]:
     """What is left to play."""
     takes = [Take(s, prefix) for s in samples if not s.fault for prefix in s.takes]
     return [take for take in takes if not _is_done(folder, take)]
+
+
+def seconds_left(folder: RunFolder, samples: Sequence[Sample]) -> float:
+    """How long the recordings last that are left to play; what cannot be read counts nothing."""
+    return sum(_duration_s(take) for take in pending(folder, samples))
 
 
 def play_samples(
@@ -133,6 +140,13 @@ def _fault(outcome: Reply | Failure, num_samples: int) -> str:
     if missing <= _MISSING_SAMPLES:
         return ""
     return f"the target stopped {missing / SAMPLE_RATE_HZ:.1f} s before the recording did"
+
+
+def _duration_s(take: Take) -> float:
+    try:
+        return float(soundfile.info(take.sample.input_path(take.prefix)).duration)
+    except (soundfile.LibsndfileError, OSError):
+        return 0.0
 
 
 def _is_done(folder: RunFolder, take: Take) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from voiceagent_codec.errors import CodecError
 
 from voiceagent import __version__
-from voiceagent.cli import codec, doctor, report, serve, sessions, talk, train, voices
+from voiceagent.cli import bench, codec, doctor, report, serve, sessions, talk, train, voices
 from voiceagent.errors import VoiceAgentError
 
 EPILOG = """\
@@ -21,6 +21,7 @@ first steps:
   voiceagent voices --help          whose voice a model that takes prompts shall have
   voiceagent sessions list          records of past conversations
   voiceagent report SESSION         one of them as a page to look at
+  voiceagent bench                  score the embedded model on Full-Duplex-Bench's axes
   voiceagent train nano --help      make the embedded model anew, from nothing
 
 The embedded model 'nano' answers a closed domain: sums such as "what is three plus four", opening
@@ -38,7 +39,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"voiceagent {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for module in (serve, talk, codec, voices, sessions, report, train, doctor):
+    for module in (serve, talk, codec, voices, sessions, report, bench, train, doctor):
         module.add_parser(commands)
     return parser
 

@@ -124,7 +124,7 @@ def _reply(key: str, playback: Playback) -> Reply:
 def timed_words(said: Sequence[SaidWord], delay_ms: int) -> Transcript:
     """Words that are known as they begin: each ends with the next, or after a usual time."""
     starts_s = [(word.time_ms + delay_ms) / 1000 for word in said]
-    ends_s = [*starts_s[1:], float("inf")]
+    ends_s = [*starts_s, float("inf")][1:]
     return tuple(
         TimedWord(word.text, start_s, round(min(end_s, start_s + WORD_S), 3))
         for word, start_s, end_s in zip(said, starts_s, ends_s, strict=True)
