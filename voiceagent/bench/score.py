@@ -151,8 +151,7 @@ def _takeover(heard: _Heard) -> Row:
             words = tuple(word for word in words if word.start_s >= since_s)
     elif "pause" in heard.sample.task.axes and heard.annotation.scene and since_s is not None:
         # official recordings end with the turn; ours go on, and its answer is no takeover
-        until_s = since_s - honest.EARLY_S
-        words = tuple(word for word in words if word.start_s < until_s)
+        words = _begun_before(words, since_s - honest.EARLY_S)
     is_timed = {"turn", "interruption"} & set(heard.sample.task.axes)
     return {
         "takeover": takeover.is_takeover(words),
@@ -160,6 +159,16 @@ def _takeover(heard: _Heard) -> Row:
         "num_words": len(words),
         "span_s": takeover.span_s(words),
     }
+
+
+def _begun_before(words: Sequence[TimedWord], time_s: float) -> tuple[TimedWord, ...]:
+    """Words before a time, and those that go on from them without a gap."""
+    count = sum(word.start_s < time_s for word in words)
+    while 0 < count < len(words):
+        if words[count].start_s - words[count - 1].last_s > timing.AGENT_JOIN_S:
+            break
+        count += 1
+    return tuple(words[:count])
 
 
 def _backchannel(heard: _Heard, scoring: Scoring) -> Row:
