@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from voiceagent.bench.speech import WINDOW_SAMPLES, segment
 from voiceagent.bench.targets.base import Failure, Reply
 from voiceagent.bench.transcript import TimedWord
 
@@ -63,7 +64,7 @@ class ScriptedTarget:
         self.is_closed = True
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def scripted():
     return ScriptedTarget
 
@@ -105,3 +106,38 @@ OVERLAP = {
 @pytest.fixture
 def annotations():
     return {"turn": TURN_END, "pause": PAUSE, "interruption": INTERRUPTION, "overlap": OVERLAP}
+
+
+class LoudFinder:
+    """A detector for hand-made sound: what is loud is speech, window by window of 32 ms."""
+
+    def spans(self, channels, how=None):
+        found = []
+        for pcm in channels:
+            count = -(-len(pcm) // WINDOW_SAMPLES)
+            windows = np.pad(pcm, (0, count * WINDOW_SAMPLES - len(pcm))).reshape(count, -1)
+            loud = (np.abs(windows).max(axis=1) > 0.01).astype(np.float32)
+            found.append(segment(loud, len(pcm)))
+        return found
+
+    def stretches(self, channels):
+        return [[(a / 16_000, b / 16_000) for a, b in spans] for spans in self.spans(channels)]
+
+
+@pytest.fixture
+def loud_finder():
+    return LoudFinder()
+
+
+@pytest.fixture
+def bursts(noise):
+    """Sound that is loud from so many seconds to so many, silent else."""
+
+    def make(seconds: float, *spans: tuple[float, float], rate_hz: int = 24_000):
+        pcm = np.zeros(round(seconds * rate_hz), np.float32)
+        for start_s, end_s in spans:
+            start, end = round(start_s * rate_hz), round(end_s * rate_hz)
+            pcm[start:end] = noise(end_s - start_s, rate_hz)[: end - start]
+        return pcm
+
+    return make

@@ -91,7 +91,7 @@ def test_a_write_that_the_disk_refuses_is_one_error(run, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(module, "whole_file", refuse)
-    with pytest.raises(BenchError, match="cannot be written.*No space"):
+    with pytest.raises(BenchError, match=r"cannot be written.*No space"):
         run.write("summary.json", {})
 
 

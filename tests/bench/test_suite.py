@@ -77,7 +77,7 @@ def test_a_clean_twin_is_played_too_where_it_is_there(make_data, annotations):
 def test_a_missing_folder_an_empty_one_and_another_set_are_refused(tmp_path, make_data):
     with pytest.raises(BenchError, match="no such folder"):
         read_samples(tmp_path / "none", FDB_V1)
-    with pytest.raises(BenchError, match="holds none of the folders.*icc_backchannel"):
+    with pytest.raises(BenchError, match=r"holds none of the folders.*icc_backchannel"):
         read_samples(tmp_path, FDB_V1)
     (tmp_path / "icc_backchannel").mkdir()
     with pytest.raises(BenchError, match="hold no recording"):

@@ -266,19 +266,19 @@ def _axes(heard: _Heard) -> Row:
 def is_good(sample: Sample, talk: Conversation, axes: Axes) -> bool | None:
     """Whether the outcome is what the task wants; None where nothing overlapped after all.
 
-    A pause held and the turn then taken, a turn taken, the user's floor kept, an interruption
-    honoured within a second, an overlap spoken through that is none of the agent's business,
-    nothing said into noise.
+    A pause held and the turn then taken, a turn taken, both without cutting in; the user's floor
+    kept; an interruption honoured within a second; an overlap spoken through that is none of the
+    agent's business; nothing said into noise.
     """
-    task = sample.task
+    task, is_kept = sample.task, axes.floor_kept.count == axes.floor_kept.of
     if "overlap" in task.axes or "interruption" in task.axes:
         return _is_overlap_good(task.overlap_kind, axes)
     if "silence" in task.axes:
         return not talk.agent
     if "backchannel" in task.axes:
-        return axes.floor_kept.count == axes.floor_kept.of
+        return is_kept
     is_taken = axes.turns_taken.count == axes.turns_taken.of > 0
-    return is_taken and axes.pauses_held.count == axes.pauses_held.of
+    return is_taken and is_kept and axes.pauses_held.count == axes.pauses_held.of
 
 
 def _is_overlap_good(kind: str, axes: Axes) -> bool | None:
