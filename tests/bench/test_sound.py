@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from voiceagent.bench.sound import fit, num_samples_at_24k, read_sound
+from voiceagent.bench.sound import Sound, fit, read_sound, write_sound
 from voiceagent.errors import AudioFileError
 
 
@@ -68,5 +68,15 @@ def test_fit_pads_with_silence_and_cuts():
     assert fit(np.ones(3, np.float32), 2).tolist() == [1, 1]
 
 
-def test_the_reply_has_the_length_of_the_recording(wav):
-    assert num_samples_at_24k(read_sound(wav(seconds=1.5, rate_hz=16_000))) == 36_000
+def test_what_is_written_is_what_was_read_bit_by_bit(wav, tmp_path):
+    sound = read_sound(wav(rate_hz=16_000))
+    write_sound(tmp_path / "new" / "output.wav", sound)
+    again = read_sound(tmp_path / "new" / "output.wav")
+    assert again.rate_hz == 16_000
+    assert (again.pcm == sound.pcm).all()
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path, noise):
+    (tmp_path / "file").touch()
+    with pytest.raises(AudioFileError, match=r"output\.wav: cannot be written"):
+        write_sound(tmp_path / "file" / "output.wav", Sound(noise(1), 16_000))

@@ -1,6 +1,6 @@
 """A run on disk: what was planned, and for every recording what came of it, whole or not at all.
 
-``run.json`` says what is run and with what. Beside it ``TASK/ID/`` holds ``output.wav`` (24 kHz,
+``run.json`` says what is run and with what. Beside it ``TASK/ID/`` holds ``output.wav`` (16 bit,
 exactly as long as the input), ``output.state.json`` once that is whole or has failed,
 ``output.text.json`` where the target told its words, and ``output.json``, the words that are
 scored. A clean twin has the same files with ``clean_`` before their names. Whatever is killed at

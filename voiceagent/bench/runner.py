@@ -16,9 +16,8 @@ from dataclasses import dataclass
 import soundfile
 
 from voiceagent.audio.framing import FRAME_MS, SAMPLE_RATE_HZ
-from voiceagent.audio.wav import write_wav
 from voiceagent.bench.folder import DONE, FAILED, RunFolder, State
-from voiceagent.bench.sound import fit, num_samples_at_24k, read_sound
+from voiceagent.bench.sound import Sound, fit, read_sound, write_sound
 from voiceagent.bench.suite import Sample
 from voiceagent.bench.targets.base import Call, Failure, OnSeconds, Reply, Target
 from voiceagent.errors import BenchError, VoiceAgentError
@@ -26,7 +25,7 @@ from voiceagent.errors import BenchError, VoiceAgentError
 #: So many failures in a row are the target's and not the recordings'.
 MOST_FAILURES = 8
 #: A reply may end so long before its recording; what is missing is silence.
-_MISSING_SAMPLES = 2 * FRAME_MS * SAMPLE_RATE_HZ // 1000
+_MISSING_S = 2 * FRAME_MS / 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +85,7 @@ class _Stage:
 
     def __init__(self, folder: RunFolder, on_failure: Callable[[str, str], object]) -> None:
         self._folder, self._on_failure = folder, on_failure
-        self._playing: dict[str, tuple[Take, int]] = {}
+        self._playing: dict[str, tuple[Take, float]] = {}
         self._in_a_row = 0
 
     def calls(self, takes: Sequence[Take]) -> Iterator[Call]:
@@ -96,18 +95,18 @@ class _Stage:
             except VoiceAgentError as error:
                 self.fail(take, str(error))
                 continue
-            self._playing[take.key] = take, num_samples_at_24k(sound)
-            yield Call(take.key, fit(sound.at(SAMPLE_RATE_HZ), num_samples_at_24k(sound)))
+            self._playing[take.key] = take, sound.duration_s
+            yield Call(take.key, sound.at(SAMPLE_RATE_HZ))
 
     def take(self, outcome: Reply | Failure) -> None:
-        take, num_samples = self._playing.pop(outcome.key)
-        reason = _fault(outcome, num_samples)
+        take, duration_s = self._playing.pop(outcome.key)
+        reason = _fault(outcome, duration_s)
         if isinstance(outcome, Failure) or reason:
             self.fail(take, reason)
             self._count(reason)
         else:
             self._in_a_row = 0
-            self._keep(take, outcome, num_samples)
+            self._keep(take, outcome, duration_s)
 
     def _count(self, reason: str) -> None:
         self._in_a_row += 1
@@ -117,14 +116,14 @@ class _Stage:
                 "mend that, then the same command goes on from here"
             )
 
-    def _keep(self, take: Take, reply: Reply, num_samples: int) -> None:
+    def _keep(self, take: Take, reply: Reply, duration_s: float) -> None:
         key, prefix = take.sample.key, take.prefix
+        pcm = fit(reply.agent, round(duration_s * reply.rate_hz))
         path = self._folder.inside(key, f"{prefix}output.wav")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_wav(path, fit(reply.agent, num_samples))
+        write_sound(path, Sound(pcm, reply.rate_hz))
         if reply.words is not None:
             self._folder.set_own_words(key, prefix, reply.words)
-        state = State(DONE, duration_s=num_samples / SAMPLE_RATE_HZ)
+        state = State(DONE, duration_s=duration_s)
         self._folder.set_state(key, prefix, state)
 
     def fail(self, take: Take, reason: str) -> None:
@@ -132,14 +131,14 @@ class _Stage:
         self._on_failure(f"{take.sample.key} {take.prefix}".strip(), reason)
 
 
-def _fault(outcome: Reply | Failure, num_samples: int) -> str:
+def _fault(outcome: Reply | Failure, duration_s: float) -> str:
     """Why an outcome is of no use; empty where it is."""
     if isinstance(outcome, Failure):
         return outcome.reason
-    missing = num_samples - len(outcome.agent)
-    if missing <= _MISSING_SAMPLES:
+    missing_s = duration_s - len(outcome.agent) / outcome.rate_hz
+    if missing_s <= _MISSING_S:
         return ""
-    return f"the target stopped {missing / SAMPLE_RATE_HZ:.1f} s before the recording did"
+    return f"the target stopped {missing_s:.1f} s before the recording did"
 
 
 def _duration_s(take: Take) -> float:

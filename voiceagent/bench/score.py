@@ -217,10 +217,11 @@ def _response(heard: _Heard) -> str:
 def _prosody(
     heard: _Heard, words: Sequence[TimedWord], overlap_end_s: float, finder: SpeechFinder
 ) -> dict[str, Any]:
-    index, split_s = prosody.split_at(words, overlap_end_s)
-    pcm = heard.output.at(RATE_HZ)
+    split_s, pcm = prosody.split_at(words, overlap_end_s), heard.output.at(RATE_HZ)
     at = round(split_s * RATE_HZ)
-    pieces = {"pre": (pcm[:at], words[:index]), "post": (pcm[at:], words[index:])}
+    before = [word for word in words if word.last_s <= split_s]
+    after = [word for word in words if word.last_s > split_s]
+    pieces = {"pre": (pcm[:at], before), "post": (pcm[at:], after)}
     return {
         name: prosody.measure(_speech_only(sound, finder), RATE_HZ, said).to_json()
         for name, (sound, said) in pieces.items()

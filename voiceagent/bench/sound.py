@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import soundfile
 import soxr
+from voiceagent_codec.files import whole_file
 
-from voiceagent.audio.framing import SAMPLE_RATE_HZ, Samples
+from voiceagent.audio.framing import Samples
 from voiceagent.bench.speech import RATE_HZ as DETECTOR_HZ
 from voiceagent.errors import AudioFileError
 
@@ -74,9 +75,21 @@ def fit(pcm: Samples, num_samples: int) -> Samples:
     return np.pad(cut, (0, num_samples - len(cut)))
 
 
-def num_samples_at_24k(sound: Sound) -> int:
-    """How long the reply to a sound is, in samples at 24 kHz."""
-    return round(len(sound.pcm) * SAMPLE_RATE_HZ / sound.rate_hz)
+def write_sound(path: Path, sound: Sound) -> None:
+    """Write 16-bit PCM at the sound's own rate, whole or not at all.
+
+    What was read from such a file comes out as it was, bit by bit.
+
+    Raises:
+        AudioFileError: the folder cannot be written.
+    """
+    samples = np.clip(np.round(sound.pcm * 32768.0), -32768, 32767).astype(np.int16)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(path) as partial, partial.open("wb") as file:
+            soundfile.write(file, samples, sound.rate_hz, subtype="PCM_16", format="WAV")
+    except (OSError, soundfile.LibsndfileError) as error:
+        raise AudioFileError(str(path), f"cannot be written ({error})") from error
 
 
 def _promised_frames(path: Path, file: soundfile.SoundFile) -> int:

@@ -18,15 +18,20 @@ def test_pace_counts_words_from_the_first_start_to_the_last_end(words):
 
 
 def test_the_split_is_at_the_first_word_after_the_overlap(words):
-    assert split_at(words((1, 2), (3, 4), (6, 7)), overlap_end_s=5) == (2, 6)
+    assert split_at(words((1, 2), (3, 4), (6, 7)), overlap_end_s=5) == 6
 
 
 def test_a_word_over_the_overlaps_end_belongs_to_what_follows(words):
-    assert split_at(words((1, 2), (4.5, 5.5), (6, 7)), overlap_end_s=5) == (1, 4.5)
+    assert split_at(words((1, 2), (4.5, 5.5), (6, 7)), overlap_end_s=5) == 4.5
 
 
 def test_without_a_later_word_the_split_is_at_the_last_ones_end(words):
-    assert split_at(words((1, 2), (3, 4)), overlap_end_s=5) == (2, 4)
+    assert split_at(words((1, 2), (3, 4)), overlap_end_s=5) == 4
+
+
+def test_a_word_that_ends_with_the_overlap_comes_before(words):
+    assert split_at(words((1, 2), (4, 5), (6, 7)), overlap_end_s=5) == 6
+    assert split_at((), overlap_end_s=5) == 5
 
 
 def test_the_mean_leaves_out_what_is_far(words):

@@ -48,10 +48,14 @@ def test_nothing_one_and_equal_pairs_have_no_statistic():
     assert paired_t([(1, 2), (3, 4)]).t is None
 
 
-def test_zeros_missing_values_and_silence_are_left_out():
-    pairs = [(None, 1.0), (0.0, 1.0), (-200.0, -191.0), (50.0, 60.0), (51.0, 62.0)]
-    assert changes({"intensity_db": pairs})["intensity_db"].n == 2
-    assert changes({"wpm": pairs})["wpm"].n == 3
+def test_zeros_and_missing_values_are_left_out():
+    pairs = [(None, 1.0), (0.0, 1.0), (50.0, 60.0), (51.0, 62.0)]
+    assert changes({"wpm": pairs})["wpm"].n == 2
+
+
+def test_a_level_may_be_zero_but_not_silence():
+    pairs = [(0.0, 10.0), (-200.0, 60.0), (50.0, 60.0), (51.0, 62.0)]
+    assert changes({"intensity_db": pairs})["intensity_db"].n == 3
 
 
 def test_holms_adjustment_never_decreases():

@@ -50,17 +50,15 @@ def words_per_minute(words: Sequence[TimedWord]) -> float | None:
     return len(words) / duration_s * 60 if duration_s > 0 else None
 
 
-def split_at(words: Sequence[TimedWord], overlap_end_s: float) -> tuple[int, float]:
-    """Where what was said before an overlap's end goes over into what was said after it.
+def split_at(words: Sequence[TimedWord], overlap_end_s: float) -> float:
+    """When what belongs to the time before an overlap's end goes over into what comes after it.
 
     Returns:
-        Index of the first word after, and the time to cut the sound at: the start of that word,
-        the first that begins after the overlap's end or is being said then; or the last word's end.
+        The start of the first word that begins after the overlap's end or is being said then; or
+        the last word's end, where there is none. A word belongs before if it ends by that time.
     """
-    for index, word in enumerate(words):
-        if word.start_s > overlap_end_s or word.start_s <= overlap_end_s <= word.last_s:
-            return index, word.start_s
-    return len(words), words[-1].last_s if words else overlap_end_s
+    later = (word.start_s for word in words if word.last_s > overlap_end_s)
+    return next(later, words[-1].last_s if words else overlap_end_s)
 
 
 def is_praat_installed() -> bool:

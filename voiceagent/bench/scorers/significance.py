@@ -50,7 +50,7 @@ def changes(pairs: Mapping[str, Sequence[tuple[float | None, float | None]]]) ->
 
     Args:
         pairs: name of a measure -> its values before and after, a pair a recording; pairs with a
-            missing value, a zero or an intensity of silence are left out.
+            missing value, a zero (of a level: that of silence) are left out.
     """
     tested = {name: paired_t(_usable(name, values)) for name, values in pairs.items()}
     known = {name: change.p for name, change in tested.items() if change.p is not None}
@@ -137,9 +137,9 @@ def _not_zero(value: float) -> float:
 def _usable(
     name: str, values: Sequence[tuple[float | None, float | None]]
 ) -> list[tuple[float, float]]:
-    floor_db = _SILENT_DB if name.startswith("intensity") else -math.inf
-    return [
-        (a, b)
-        for a, b in values
-        if a is not None and b is not None and a and b and min(a, b) > floor_db
-    ]
+    is_level = name == "intensity_db"
+
+    def is_known(value: float | None) -> bool:
+        return value is not None and (value > _SILENT_DB if is_level else value != 0)
+
+    return [(a, b) for a, b in values if is_known(a) and is_known(b)]  # type: ignore[misc]

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
-from voiceagent.audio.framing import Samples
+from voiceagent.audio.framing import SAMPLE_RATE_HZ, Samples
 from voiceagent.bench.transcript import Transcript
 from voiceagent.errors import VoiceAgentError
 
@@ -36,14 +36,16 @@ class Reply:
 
     Attributes:
         key: of the call.
-        agent: f32[N] at 24 kHz, what a caller hears from the recording's first sample on: whatever
-            delay the target has is in it.
+        agent: f32[N], what a caller hears from the recording's first sample on: whatever delay the
+            target has is in it.
         words: what the target says that it said, on the same clock; None where it does not tell.
+        rate_hz: of the sound; kept, since the official scripts depend on it.
     """
 
     key: str
     agent: Samples
     words: Transcript | None = None
+    rate_hz: int = SAMPLE_RATE_HZ
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,7 @@ class ReplayTarget:
         sound = read_sound(path)
         transcript = path.with_suffix(".json")
         words = read_transcript(transcript) if transcript.is_file() else None
-        return Reply(call.key, sound.at(SAMPLE_RATE_HZ), words)
+        return Reply(call.key, sound.pcm, words, sound.rate_hz)
 
     def _path(self, key: str) -> Path:
         """Of ``TASK/ID/output``; the task's folder may be the one that was named."""
