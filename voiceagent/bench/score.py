@@ -202,8 +202,9 @@ def _tag(heard: _Heard) -> str | None:
     before = [word for word in heard.words if word.start_s < overlap[0]]
     since = [word for word in heard.words if word.start_s >= overlap[0]]
     answer, *more = scene.expected.answers
+    response = more[0] if more else _response(heard)
     return behaviour.rule_tag(
-        text_of(since), text_of(before), answer, more[0] if more else _response(heard)
+        text_of(since), text_of(before), answer, response, heard.annotation.overlap_text
     )
 
 

@@ -45,6 +45,12 @@ def test_silence_and_anything_else_are_unknown(said):
     assert tag(said) == "unknown"
 
 
+def test_giving_back_the_overlap_is_no_response():
+    question, response = "how much is four plus zero", "four plus zero is four"
+    assert rule_tag(question, "you can", ANSWER, response, question) == "unknown"
+    assert rule_tag(response, "you can", ANSWER, response, question) == "respond"
+
+
 def test_an_overlap_that_wants_nothing_can_only_be_resumed():
     assert tag("add numbers or to tell you", response="") == "resume"
 

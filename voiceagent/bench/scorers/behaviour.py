@@ -32,7 +32,7 @@ def shares(tags: Sequence[str]) -> dict[str, float]:
     return {tag: round(counts[tag] / len(tags), 2) for tag in TAGS}
 
 
-def rule_tag(said: str, before: str, answer: str, response: str) -> str:
+def rule_tag(said: str, before: str, answer: str, response: str, overlap: str = "") -> str:
     """Tag one recording of our own scenes.
 
     Args:
@@ -40,6 +40,7 @@ def rule_tag(said: str, before: str, answer: str, response: str) -> str:
         before: what it had said until then of its answer.
         answer: the whole answer that the overlap fell into.
         response: what would answer the overlap.
+        overlap: its own words; giving them back answers nothing.
     """
     words = normalise(said)
     if not words:
@@ -49,6 +50,8 @@ def rule_tag(said: str, before: str, answer: str, response: str) -> str:
     whole, rest = normalise(answer), _rest(normalise(before), normalise(answer))
     resumes = max(_alike(words, rest), _alike(words, whole), _prefix_alike(words, rest))
     responds = _best_part(words, normalise(response))
+    if _best_part(words, normalise(overlap)) > responds:
+        responds = 0.0
     if max(resumes, responds) < _ALIKE:
         return UNKNOWN
     return RESPOND if responds > resumes else RESUME
