@@ -103,6 +103,13 @@ def test_an_unknown_suite_lists_those_there_are(capsys):
     assert "fdb-v1.5" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("flag", ["--limit", "--n"])
+def test_a_number_of_recordings_is_at_least_one(flag, capsys):
+    with pytest.raises(SystemExit):
+        bench("run", "builtin", flag, 0)
+    assert "at least 1" in capsys.readouterr().err
+
+
 def test_help_teaches_the_stages(capsys):
     with pytest.raises(SystemExit):
         bench("--help")

@@ -193,10 +193,10 @@ def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, metavar="RUN", help="folder of the run (default: bench-SUITE, here)"
     )
     parser.add_argument("--tasks", nargs="+", metavar="TASK", help="only these tasks")
-    parser.add_argument("--limit", type=positive_int, metavar="N", help="the first N of each task")
+    parser.add_argument("--limit", type=_number, metavar="N", help="the first N of each task")
     parser.add_argument(
         "--n",
-        type=int,
+        type=_number,
         default=DEFAULT_COUNT,
         help="scenes of each task, for builtin (default: %(default)s; tables want 100)",
     )
@@ -223,6 +223,14 @@ def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
     _add_score_arguments(parser)
     add_model_arguments(parser)
     add_prompt_arguments(parser)
+
+
+def _number(text: str) -> int:
+    """A whole number from 1."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, not {text}")
+    return value
 
 
 def _add_asr_argument(parser: argparse.ArgumentParser, default: str) -> None:
