@@ -102,7 +102,7 @@ def make_recording(
     rng: np.random.Generator, pool: list[Any], scratch: Path, key: str, index: int
 ) -> None:
     """Input, annotation, output and its words, laid out like the data and like a stored run."""
-    duration_s = float(rng.uniform(5, 9))
+    duration_s = round(float(rng.uniform(5, 9)), 2)  # whole samples at every rate
     event = [round(float(t), 3) for t in np.sort(rng.uniform(1, duration_s - 1, 2))]
     documents = {
         "pause.json": [{"text": "[PAUSE]", "timestamp": event}],
