@@ -3,10 +3,10 @@
 import pytest
 
 from voiceagent.bench.folder import Plan
-from voiceagent.bench.report import MOST_PLAYERS, headline, number_text, render
+from voiceagent.bench.report import MOST_PLAYERS, definition, headline, number_text, render
 from voiceagent.bench.rules import CORRECTED, UPSTREAM_PR12
 from voiceagent.bench.suites import tasks_of
-from voiceagent.bench.summary import summarise
+from voiceagent.bench.summary import columns_of, summarise
 
 TASK = "candor_turn_taking"
 
@@ -59,6 +59,14 @@ def test_published_backchannel_rows_stand_only_beside_official_rules():
     found = row("1", task="icc_backchannel")
     assert "Freeze-Omni" not in drawn(found)
     assert "Freeze-Omni" in drawn(found, rules=UPSTREAM_PR12)
+
+
+def test_a_backchannels_number_is_called_official_only_by_official_rules():
+    column, axes = columns_of(("backchannel",))[0], ["backchannel"]
+    assert definition(column, axes, "corrected") == "corrected"
+    assert definition(column, axes, "upstream@PR12") == "official"
+    assert definition(columns_of(("turn",))[0], ["turn"], "corrected") == "official"
+    assert definition(columns_of(("turn",))[-1], ["turn"], "corrected") == "ours"
 
 
 def test_players_are_few_and_those_that_went_wrong_come_first():

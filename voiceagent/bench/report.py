@@ -20,6 +20,9 @@ from voiceagent.records.page import count, escape, facts, page, section
 #: Of each task so many recordings can be heard, those first that did not go as wanted.
 MOST_PLAYERS = 4
 
+#: A checksum's beginning will do.
+_MOST_LETTERS = 40
+
 #: Of a row, the HTML of its recording; empty where it cannot be shown.
 PlayerOf = Callable[[Row], str]
 
@@ -81,7 +84,7 @@ def _setting(summary: Mapping[str, Any]) -> str:
     rows = [(f"Target: {key}", _plain(value)) for key, value in summary["target"].items()]
     rows += [(f"Suite: {key}", _plain(value)) for key, value in summary["settings"].items()]
     for source in summary["words_from"] or [{"recogniser": "none"}]:
-        rows += [(f"Words: {key}", _plain(value)[:60]) for key, value in source.items()]
+        rows += [(f"Words: {key}", _plain(value)[:_MOST_LETTERS]) for key, value in source.items()]
     rows.append(("Detector", summary["detector"]))
     return section("Made with", facts(rows))
 
@@ -100,17 +103,28 @@ def _task(
         note += f"; the official set has {task['official_n']}"
     for reason, times in task["missing"].items():
         note += f"; {escape(reason)} ({times})"
-    body = _numbers(task, columns) + _published(name, summary, columns) + _players(rows, player_of)
+    body = (
+        _numbers(task, columns, summary["rules"])
+        + _published(name, summary, columns)
+        + _players(rows, player_of)
+    )
     return section(task["title"], body, note + ".")
 
 
-def _numbers(task: Mapping[str, Any], columns: Sequence[Column]) -> str:
+def definition(column: Column, axes: Sequence[str], rules: str) -> str:
+    """Whose a number's definition is: "official", "corrected" (by our rules) or "ours"."""
+    if not column.is_official:
+        return "ours"
+    return "official" if RULES[rules].is_official or "backchannel" not in axes else "corrected"
+
+
+def _numbers(task: Mapping[str, Any], columns: Sequence[Column], rules: str) -> str:
     arrows = {"up": "higher is better", "down": "lower is better", "": ""}
     rows = "".join(
         f'<tr><th scope="row">{escape(column.title)}</th>'
         f"<td>{number_text(task['numbers'][column.name])}</td>"
         f"<td>{task['numbers'][column.name]['n']}</td>"
-        f"<td>{'official' if column.is_official else 'ours'}</td>"
+        f"<td>{definition(column, task['axes'], rules)}</td>"
         f"<td>{arrows[column.better]}</td></tr>"
         for column in columns
     )

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from voiceagent.bench.builtin import DEFAULT_COUNT, DEFAULT_SEED, BuiltinConfig, speak_scenes
 from voiceagent.bench.compare import compare_rows, disagreements
 from voiceagent.bench.folder import RunFolder
-from voiceagent.bench.report import headline, number_text, render
+from voiceagent.bench.report import definition, headline, number_text, render
 from voiceagent.bench.rules import CORRECTED, RULES, rules_named
 from voiceagent.bench.runner import play_samples, seconds_left
 from voiceagent.bench.stages import begin, plan_run, read_rows, read_summary, score_run
@@ -147,7 +147,8 @@ def print_summary(summary: dict[str, Any]) -> None:
     for task in summary["tasks"].values():
         for column in columns_of(task["axes"]):
             number = task["numbers"][column.name]
-            mark = "* " if column.is_official else "  "
+            whose = definition(column, task["axes"], summary["rules"])
+            mark = "* " if whose == "official" else "  "
             rows.append((task["title"], mark + column.title, number_text(number), number["n"]))
         for reason, count in task["missing"].items():
             rows.append((task["title"], f"  missing: {reason}", "", count))
@@ -277,7 +278,8 @@ def _stage(
 
 
 def _open(options: argparse.Namespace) -> Target:
-    session: dict[str, Any] = {"role": options.role or "", "voice": options.voice or ""}
+    given = {"role": options.role, "voice": options.voice}
+    session: dict[str, Any] = {name: value for name, value in given.items() if value}
     if options.policy != "off":
         session["policy"] = options.policy
     config = InProcessConfig(
