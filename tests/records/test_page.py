@@ -60,3 +60,8 @@ def test_nouns_follow_their_numbers():
         "0 turns",
         "2 boxes",
     )
+
+
+def test_a_page_may_hold_sound_only_where_it_says_so():
+    assert "media-src" not in page("Plain", "")
+    assert "media-src data:" in page("Loud", "", has_sound=True)

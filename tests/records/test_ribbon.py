@@ -117,6 +117,11 @@ def steered(talk, make_frame):
     return [make_frame(f.step, f.user_dbfs, f.agent_dbfs, turn=turn(f.step)) for f in talk]
 
 
+def test_where_an_agent_does_not_tell_its_probabilities_no_curve_is_drawn(draw, make_frame):
+    (piece,) = draw([make_frame(step, p_pad=float("nan")) for step in range(20)])
+    assert of_class(piece, "curve pad") == []
+
+
 def test_states_are_strips_and_their_names_stand_where_there_is_room(draw, steered):
     first, second = draw(steered)
     widths = {

@@ -6,7 +6,7 @@ import pytest
 from voiceagent.audio.framing import FRAME_SAMPLES
 from voiceagent.serving.config import EngineConfig
 from voiceagent.serving.engine import Engine
-from voiceagent.serving.playback import Playback, SaidWord, play
+from voiceagent.serving.playback import Playback, SaidWord, play, play_each
 
 
 def spoken(*spans_ms: tuple[int, int], total_ms: int = 2000) -> Playback:
@@ -80,3 +80,11 @@ def test_play_frees_every_slot_and_counts_every_frame(engine):
 def test_play_of_an_empty_recording_raises(engine):
     with pytest.raises(ValueError, match="no samples"):
         play(engine, noises(0))
+
+
+@pytest.mark.slow
+def test_play_each_gives_the_shorter_recording_first(engine):
+    lengths = (4 * FRAME_SAMPLES, FRAME_SAMPLES, 2 * FRAME_SAMPLES)
+    found = list(play_each(engine, iter(noises(*lengths))))
+    assert [index for index, _ in found] == [1, 2, 0]
+    assert [len(playback.agent) // FRAME_SAMPLES for _, playback in found] == [1, 2, 4]

@@ -45,6 +45,27 @@ def test_transcribe_silence_hears_nothing(recogniser):
     assert recogniser.transcribe(np.zeros(48_000, np.float32)) == ""
 
 
+@pytest.mark.slow
+def test_words_have_the_times_at_which_they_are_said(recogniser):
+    spoken = speaker("hibari:heart").say("on monday we are open from nine to five")
+    pcm = np.concatenate([np.zeros(72_000, np.float32), spoken.pcm, np.zeros(48_000, np.float32)])
+    heard = recogniser.words(pcm)
+    assert normalise(" ".join(word.text for word in heard)) == spoken_words(spoken)
+    assert heard[0].start_s == pytest.approx(3.0, abs=0.1)
+    assert heard[-1].end_s == pytest.approx(3 + spoken.duration_ms / 1000, abs=0.35)
+    assert recogniser.words(np.zeros(48_000, np.float32)) == []
+
+
+@pytest.mark.slow
+def test_facts_name_model_and_checksum(recogniser):
+    assert recogniser.facts["model"] == "tiny.en"
+    assert recogniser.facts["sha256"].startswith("1a5afae0")
+
+
+def spoken_words(spoken) -> list[str]:
+    return [word.text for word in spoken.words]
+
+
 def test_without_the_library_names_the_install_line(monkeypatch):
     monkeypatch.setitem(sys.modules, "faster_whisper", None)
     with pytest.raises(RecogniserUnavailable, match=r"pip install 'voiceagent\[asr\]'"):

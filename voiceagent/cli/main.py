@@ -9,7 +9,18 @@ from collections.abc import Sequence
 from voiceagent_codec.errors import CodecError
 
 from voiceagent import __version__
-from voiceagent.cli import codec, doctor, replay, report, serve, sessions, talk, train, voices
+from voiceagent.cli import (
+    bench,
+    codec,
+    doctor,
+    replay,
+    report,
+    serve,
+    sessions,
+    talk,
+    train,
+    voices,
+)
 from voiceagent.errors import VoiceAgentError
 
 EPILOG = """\
@@ -22,6 +33,7 @@ first steps:
   voiceagent sessions list          records of past conversations
   voiceagent report SESSION         one of them as a page to look at
   voiceagent replay SESSION         who had the floor, decided again, with other thresholds too
+  voiceagent bench                  score the embedded model on Full-Duplex-Bench's axes
   voiceagent train nano --help      make the embedded model anew, from nothing
 
 The embedded model 'nano' answers a closed domain: "what is three plus four", "when do you open on
@@ -40,7 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"voiceagent {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for module in (serve, talk, codec, voices, sessions, report, replay, train, doctor):
+    for module in (serve, talk, codec, voices, sessions, report, replay, bench, train, doctor):
         module.add_parser(commands)
     return parser
 

@@ -22,19 +22,21 @@ def _style() -> str:
     return "\n" + _STYLE.read_text(encoding="utf-8")
 
 
-def page(title: str, body: str) -> str:
+def page(title: str, body: str, *, has_sound: bool = False) -> str:
     """A whole document.
 
     Args:
         title: plain text.
         body: HTML.
+        has_sound: whether recordings lie in it, as data of audio elements.
     """
+    policy = _POLICY + ("; media-src data:" if has_sound else "")
     return f"""<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="{_POLICY}">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
 <title>{escape(title)}</title>
 <style>{_style()}</style>
 </head>

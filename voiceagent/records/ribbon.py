@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import bisect
 import dataclasses
+import math
 from collections.abc import Callable, Iterable, Sequence
 
 from voiceagent.records.activity import FRAME_MS, Span
@@ -87,7 +88,7 @@ def ribbon(trace: Sequence[TraceFrame], talk: Conversation, axes: Axes, delay_ms
         ]
         if is_tall:
             parts += [at.states(trace), at.texts(reasons, _REASON_Y, "w why"), at.turn(trace)]
-        parts.append(at.curve(trace, "curve pad", lambda f: f.p_pad, is_tall))
+        parts.append(at.curve(trace, "curve pad", _p_pad, is_tall))
         drawn.append(_svg(at, "".join(parts), at.frames(trace), is_tall))
     return f'<div class="ribbon">{"".join(drawn)}</div>'
 
@@ -284,6 +285,11 @@ def _generated_dbfs(frame: TraceFrame) -> float:
     """What the model made of the agent's sound, where that is more than what was sent."""
     made = frame.turn.generated_dbfs if frame.turn else None
     return _FLOOR_DBFS if made is None else made
+
+
+def _p_pad(frame: TraceFrame) -> float | None:
+    """Nothing where the agent is none of ours and does not tell."""
+    return None if math.isnan(frame.p_pad) else frame.p_pad
 
 
 def _reason(frame: TraceFrame) -> str:

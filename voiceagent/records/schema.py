@@ -142,7 +142,10 @@ class TurnTrace:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class TraceFrame:
-    """80 ms of a session: levels, words, the model's probabilities, what the step cost."""
+    """80 ms of a session: levels, words, the model's probabilities, what the step cost.
+
+    Probabilities are NaN where the agent is no model of ours.
+    """
 
     step: int
     time_ms: int

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -103,24 +103,49 @@ def play(
         ValueError: a recording is empty.
         PromptRefused: the role or voice that is asked for cannot be taken.
     """
-    waiting = deque(_Track(index, _frames(pcm)) for index, pcm in enumerate(recordings))
+    done = dict(play_each(engine, recordings, on_frames, options))
+    return [done[index] for index in range(len(done))]
+
+
+def play_each(
+    engine: Engine,
+    recordings: Iterable[Samples],
+    on_frames: Callable[[int], object] | None = None,
+    options: SessionOptions | None = None,
+) -> Iterator[tuple[int, Playback]]:
+    """Play recordings like `play`, and give each playback as soon as it is done.
+
+    Args:
+        engine: with at least one free slot.
+        recordings: taken when a slot is free for them.
+        on_frames: see `play`.
+        options: see `play`.
+
+    Yields:
+        Index of a recording, and its playback; shorter recordings come before longer ones.
+
+    Raises:
+        ValueError: a recording is empty.
+        PromptRefused: the role or voice that is asked for cannot be taken.
+    """
+    waiting = (_Track(index, _frames(pcm)) for index, pcm in enumerate(recordings))
     playing: dict[Session, _Track] = {}
-    done: dict[int, Playback] = {}
-    while waiting or playing:
-        while waiting and engine.num_free:
-            playing[_opened(engine, options)] = waiting.popleft()
+    while True:
+        while engine.num_free and (track := next(waiting, None)) is not None:
+            playing[_opened(engine, options)] = track
+        if not playing:
+            return
         for session, track in playing.items():
             session.push(track.frames.popleft())
         answers = engine.step()
         for answer in answers:
             playing[answer.session].answers.append(answer)
+        if on_frames is not None:
+            on_frames(len(answers))
         for session in [session for session, track in playing.items() if not track.frames]:
             engine.close(session)
             track = playing.pop(session)
-            done[track.index] = _playback(track.answers)
-        if on_frames is not None:
-            on_frames(len(answers))
-    return [done[index] for index in range(len(recordings))]
+            yield track.index, _playback(track.answers)
 
 
 def _opened(engine: Engine, options: SessionOptions | None) -> Session:

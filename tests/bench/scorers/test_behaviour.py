@@ -1,0 +1,61 @@
+"""Tags of what an agent did about an overlap."""
+
+import pytest
+
+from voiceagent.bench.scorers.behaviour import rule_tag, shares
+
+ANSWER = "you can ask me to add numbers or to tell you when we are open"
+RESPONSE = "three plus four is seven"
+
+
+def tag(said: str, before: str = "you can ask me to", response: str = RESPONSE) -> str:
+    return rule_tag(said, before, ANSWER, response)
+
+
+def test_the_rest_of_the_answer_is_resuming():
+    assert tag("add numbers or to tell you when we are open") == "resume"
+
+
+def test_the_answer_from_its_start_is_resuming():
+    assert tag(ANSWER) == "resume"
+
+
+def test_a_little_of_the_rest_is_resuming():
+    assert tag("add numbers or") == "resume"
+
+
+def test_the_answer_to_the_overlap_is_responding():
+    assert tag("three plus four is seven") == "respond"
+
+
+def test_a_word_before_the_response_does_not_hide_it():
+    assert tag("add 3 plus 4 is 7") == "respond"
+
+
+def test_a_misheard_word_does_not_hide_it():
+    assert tag("three plus four is eleven") == "respond"
+
+
+def test_asking_again_is_uncertain():
+    assert tag("pardon could you repeat that please") == "uncertain"
+
+
+@pytest.mark.parametrize("said", ["", "on sunday nothing ever happens here"])
+def test_silence_and_anything_else_are_unknown(said):
+    assert tag(said) == "unknown"
+
+
+def test_giving_back_the_overlap_is_no_response():
+    question, response = "how much is four plus zero", "four plus zero is four"
+    assert rule_tag(question, "you can", ANSWER, response, question) == "unknown"
+    assert rule_tag(response, "you can", ANSWER, response, question) == "respond"
+
+
+def test_an_overlap_that_wants_nothing_can_only_be_resumed():
+    assert tag("add numbers or to tell you", response="") == "resume"
+
+
+def test_shares_are_to_two_places_over_every_tag():
+    found = shares(["respond", "respond", "resume"])
+    assert found == {"respond": 0.67, "resume": 0.33, "uncertain": 0.0, "unknown": 0.0}
+    assert shares([]) == {}

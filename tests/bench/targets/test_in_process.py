@@ -1,0 +1,50 @@
+"""A model in this process: a frame late, words on the same clock."""
+
+import numpy as np
+import pytest
+
+from voiceagent.audio.framing import FRAME_SAMPLES
+from voiceagent.bench.targets.base import Call
+from voiceagent.bench.targets.in_process import (
+    WORD_S,
+    InProcessConfig,
+    InProcessTarget,
+    timed_words,
+)
+from voiceagent.errors import ConfigError
+from voiceagent.serving.playback import SaidWord
+
+
+def test_words_end_with_the_next_one_or_after_a_usual_time(words):
+    said = [SaidWord("three", 800), SaidWord("plus", 960), SaidWord("four", 2000)]
+    first, second, last = timed_words(said, 80)
+    assert (first.start_s, first.end_s) == (0.88, 1.04)
+    assert second.end_s == pytest.approx(1.04 + WORD_S)
+    assert last.end_s == pytest.approx(2.08 + WORD_S)
+
+
+def test_nothing_said_is_no_word_and_an_empty_piece_is_none():
+    assert timed_words([], 80) == ()
+    assert timed_words([SaidWord("", 80)], 80) == ()
+
+
+def test_a_setting_that_does_not_exist_is_refused():
+    with pytest.raises(ConfigError, match="in-process"):
+        InProcessConfig(session={"mood": "good"}).options()
+
+
+@pytest.mark.slow
+def test_every_call_gets_a_reply_that_begins_a_frame_late():
+    target = InProcessTarget(InProcessConfig(num_slots=2))
+    rng = np.random.default_rng(0)
+    calls = [
+        Call(k, rng.normal(0, 0.01, 24_000 * n).astype(np.float32)) for k, n in (("a", 2), ("b", 1))
+    ]
+    seconds = []
+    replies = {reply.key: reply for reply in target.converse(iter(calls), seconds.append)}
+    assert sum(seconds) == pytest.approx(3, abs=0.2)
+    assert len(replies["a"].agent) >= 48_000 + FRAME_SAMPLES
+    assert not replies["b"].agent[:FRAME_SAMPLES].any()
+    assert replies["a"].words is not None
+    assert target.facts["delay_ms"] == 80
+    target.close()

@@ -1,0 +1,133 @@
+"""A run from the outside: begin it or find it again, score it, read its summary.
+
+What the command line and the tests call; each function is one stage over the run's folder. Next
+after `begin`: `runner.play_samples`, `recognise.recognise_samples`, then `score_run`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from voiceagent.bench.folder import Plan, RunFolder, check_apart
+from voiceagent.bench.rules import CORRECTED, Rules
+from voiceagent.bench.score import Row, Scoring, score_sample
+from voiceagent.bench.suite import Sample, chosen, read_samples
+from voiceagent.bench.suites import people_for, planned_samples, tasks_of
+from voiceagent.bench.summary import summarise
+from voiceagent.bench.transcript import read_json
+from voiceagent.errors import BenchError
+
+ROWS, SUMMARY = "scores.jsonl", "summary.json"
+
+
+def plan_run(
+    suite: str,
+    data: Path,
+    target: dict[str, Any],
+    settings: dict[str, Any],
+    *,
+    tasks: Sequence[str] = (),
+    limit: int | None = None,
+) -> Plan:
+    """What a run over some data is to do.
+
+    Args:
+        suite: its name.
+        data: where the recordings lie.
+        target: what it says about itself.
+        settings: of the suite.
+        tasks: names; none for all that are there.
+        limit: recordings of each task; None for all.
+
+    Raises:
+        ConfigError: there is no such suite.
+        BenchError: the data is missing, empty, or has no such task.
+    """
+    found = read_samples(data, list(tasks_of(suite).values()))
+    return Plan(
+        suite=suite,
+        data=str(data.resolve()),
+        keys=tuple(sample.key for sample in chosen(found, tasks, limit)),
+        target=target,
+        settings=settings,
+    )
+
+
+def begin(folder: RunFolder, plan: Plan) -> list[Sample]:
+    """Begin a run, or go on with it.
+
+    Raises:
+        BenchError: the folder holds another run, or lies in the data.
+    """
+    check_apart(folder.path, Path(plan.data))
+    folder.begin(plan)
+    return planned_samples(plan)
+
+
+def score_run(
+    folder: RunFolder,
+    rules: Rules = CORRECTED,
+    upstream: Path | None = None,
+    on_sample: Callable[[], object] = lambda: None,
+) -> dict[str, Any]:
+    """Score every recording of a run, and write rows and summary.
+
+    Args:
+        folder: of the run.
+        rules: which arithmetic.
+        upstream: a checkout of the official repository, for the distribution of people.
+        on_sample: told after each recording.
+
+    Returns:
+        The summary, as written.
+
+    Raises:
+        BenchError: there is no run, its data has gone, or a file cannot be written.
+    """
+    plan = folder.plan()
+    scoring = Scoring(rules=rules, people=people_for(plan, upstream))
+    samples, rows = planned_samples(plan), []
+    for sample in samples:
+        rows.append(score_sample(folder, sample, scoring))
+        on_sample()
+    summary = summarise(plan, tasks_of(plan.suite), rows, rules, _word_sources(folder, samples))
+    folder.write_text(ROWS, "".join(json.dumps(row) + "\n" for row in rows))
+    folder.write(SUMMARY, summary)
+    return summary
+
+
+def read_summary(folder: RunFolder) -> dict[str, Any]:
+    """The summary of a run.
+
+    Raises:
+        BenchError: it was not scored.
+    """
+    path = folder.path / SUMMARY
+    if not path.is_file():
+        raise BenchError(f"{folder.path}: is not scored; run 'voiceagent bench score' on it")
+    document: dict[str, Any] = read_json(path)
+    return document
+
+
+def read_rows(folder: RunFolder) -> list[Row]:
+    """The rows of a run, in the plan's order.
+
+    Raises:
+        BenchError: it was not scored.
+    """
+    read_summary(folder)
+    lines = (folder.path / ROWS).read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def _word_sources(folder: RunFolder, samples: Sequence[Sample]) -> list[dict[str, Any]]:
+    """Every source of words, each once."""
+    found: list[dict[str, Any]] = []
+    for sample in samples:
+        recognised = folder.recognised(sample.key)
+        if recognised is not None and recognised.source not in found:
+            found.append(recognised.source)
+    return found
