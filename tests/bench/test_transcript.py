@@ -5,6 +5,7 @@ import json
 import pytest
 
 from voiceagent.bench.transcript import (
+    WORD_S,
     TimedWord,
     parse_transcript,
     read_json,
@@ -13,6 +14,7 @@ from voiceagent.bench.transcript import (
     text_of,
     time_span,
     to_json,
+    with_ends,
 )
 from voiceagent.errors import BenchError
 
@@ -26,6 +28,17 @@ def test_words_survive_being_written_and_read(tmp_path, words):
 
 def test_shifted_moves_every_time_but_leaves_a_missing_end(words):
     assert shifted(words((1, 2), (3, None)), 4) == words((5, 6), (7, None))
+
+
+def test_a_word_ends_with_the_next_one_or_after_a_usual_time(words):
+    begun = words(
+        ("three", 0.88, None), ("plus", 1.04, None), ("", 1.9, None), ("four", 2.08, None)
+    )
+    first, second, last = with_ends(begun)
+    assert (first.start_s, first.end_s) == (0.88, 1.04)
+    assert second.end_s == pytest.approx(1.04 + WORD_S)
+    assert last.end_s == pytest.approx(2.08 + WORD_S)
+    assert with_ends(()) == ()
 
 
 def test_text_is_the_words_with_single_spaces(words):

@@ -16,6 +16,9 @@ from typing import Any, TypeAlias
 
 from voiceagent.errors import BenchError
 
+#: How long a word lasts that nobody knows the end of.
+WORD_S = 0.35
+
 
 @dataclass(frozen=True, slots=True)
 class TimedWord:
@@ -38,6 +41,16 @@ class TimedWord:
 
 
 Transcript: TypeAlias = tuple[TimedWord, ...]
+
+
+def with_ends(words: Sequence[TimedWord]) -> Transcript:
+    """Words that are known as they begin: each ends with the next, or after a usual time."""
+    next_s = [*(word.start_s for word in words), math.inf][1:]
+    return tuple(
+        TimedWord(word.text, word.start_s, round(min(end_s, word.start_s + WORD_S), 3))
+        for word, end_s in zip(words, next_s, strict=True)
+        if word.text
+    )
 
 
 def text_of(words: Sequence[TimedWord]) -> str:

@@ -55,6 +55,10 @@ targets:
   in-process       --model in this process, as many conversations at once as --slots; faster than
                    real time
   replay:DIR       recordings made elsewhere, DIR/TASK/ID/output.wav, as long as their inputs
+  cascade          Silero VAD, Whisper tiny.en, rules and a voice: what a model has to beat
+  ws://HOST:PORT   a server of Moshi's protocol, such as Kyutai's own; in real time
+  webrtc+http://HOST:PORT   a gateway of ours (--token); as many calls at once as --slots; in real
+                   time
 """
 _SECONDS_BAR = "{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s [{elapsed}<{remaining}]"
 #: Exit code of a run that is not whole.
@@ -211,8 +215,9 @@ def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
         "--slots",
         type=positive_int,
         default=8,
-        help="conversations at once, in process (default: 8)",
+        help="conversations at once, in process or with a gateway (default: 8)",
     )
+    parser.add_argument("--token", help="of a gateway that wants one")
     parser.add_argument(
         "--policy",
         choices=("off", "shadow", "on"),
@@ -291,7 +296,8 @@ def _open(options: argparse.Namespace) -> Target:
         session=session,
         voices=options.voices or default_root(),
     )
-    return open_target(options.target, TargetOptions(in_process=config))
+    wanted = TargetOptions(in_process=config, token=options.token, num_lanes=options.slots)
+    return open_target(options.target, wanted)
 
 
 def _play(folder: RunFolder, samples: Sequence[Sample], target: Target) -> None:

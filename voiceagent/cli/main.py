@@ -36,9 +36,8 @@ first steps:
   voiceagent bench                  score the embedded model on Full-Duplex-Bench's axes
   voiceagent train nano --help      make the embedded model anew, from nothing
 
-The embedded model 'nano' answers a closed domain: "what is three plus four", "when do you open on
-monday", "what time is it", "how do you spell anna", greetings and small talk. It needs no GPU and no
-download.
+The embedded model 'nano' answers a closed domain: sums such as "what is three plus four", opening
+hours ("when do you open on monday"), names, greetings, thanks. It needs no GPU and no download.
 """
 
 

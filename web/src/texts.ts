@@ -5,10 +5,10 @@ import { faultText } from './faults'
 import type { GatewayStatus } from './protocol'
 import type { Floor } from './waveform'
 
-export const TRY_LINE = 'Try: “what is three plus four?” · “what time is it?” · “how do you spell anna?”'
+export const TRY_LINE = 'Try: “what is three plus four?” · “when do you open on monday?”'
 const DEMONSTRATION =
-  'This is a demonstration model for a closed domain: it adds and subtracts up to twenty, knows ' +
-  'opening hours, the time and the day, spells names, and politely declines the rest.'
+  'This is a demonstration model for a closed domain: it adds small numbers, knows the opening ' +
+  'hours and politely declines the rest.'
 
 const HEADLINES: Record<Exclude<Phase, 'live' | 'fault'>, string> = {
   idle: 'It listens while it talks.',

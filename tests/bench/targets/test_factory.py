@@ -17,6 +17,8 @@ def test_a_folder_is_replayed(tmp_path):
     ("name", "said"),
     [
         ("siri", "there are: in-process"),
+        ("ws:nowhere", "ws://"),
+        ("webrtc+http:nowhere", "webrtc"),
         ("replay:", "needs a folder"),
         ("in-process:nano", "--model"),
     ],

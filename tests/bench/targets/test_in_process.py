@@ -5,27 +5,8 @@ import pytest
 
 from voiceagent.audio.framing import FRAME_SAMPLES
 from voiceagent.bench.targets.base import Call
-from voiceagent.bench.targets.in_process import (
-    WORD_S,
-    InProcessConfig,
-    InProcessTarget,
-    timed_words,
-)
+from voiceagent.bench.targets.in_process import InProcessConfig, InProcessTarget
 from voiceagent.errors import ConfigError
-from voiceagent.serving.playback import SaidWord
-
-
-def test_words_end_with_the_next_one_or_after_a_usual_time(words):
-    said = [SaidWord("three", 800), SaidWord("plus", 960), SaidWord("four", 2000)]
-    first, second, last = timed_words(said, 80)
-    assert (first.start_s, first.end_s) == (0.88, 1.04)
-    assert second.end_s == pytest.approx(1.04 + WORD_S)
-    assert last.end_s == pytest.approx(2.08 + WORD_S)
-
-
-def test_nothing_said_is_no_word_and_an_empty_piece_is_none():
-    assert timed_words([], 80) == ()
-    assert timed_words([SaidWord("", 80)], 80) == ()
 
 
 def test_a_setting_that_does_not_exist_is_refused():

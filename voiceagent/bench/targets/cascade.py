@@ -21,15 +21,14 @@ from voiceagent.bench.transcript import TimedWord, Transcript
 from voiceagent.clock import Clock, MonotonicClock
 from voiceagent.scenes.domain import (
     BACKCHANNELS,
-    DAYS,
     REFUSAL,
     Turn,
-    time_words,
     turn_for,
 )
 from voiceagent.scenes.speakers import AGENT_VOICE, speaker
 from voiceagent.scenes.utterance import Utterance, Word
 from voiceagent.serving.downsample import Downsampler
+from voiceagent.serving.facts import DAYS, time_words
 from voiceagent.serving.vad import RATE_HZ, SileroVad
 from voiceagent.testing.recogniser import Recogniser
 from voiceagent.testing.words import normalise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,9 +18,13 @@ class TargetOptions:
 
     Attributes:
         in_process: for a model in this process.
+        token: of a gateway that wants one.
+        num_lanes: conversations at once with a gateway.
     """
 
     in_process: InProcessConfig = field(default_factory=InProcessConfig)
+    token: str | None = None
+    num_lanes: int = 1
 
 
 def open_target(name: str, options: TargetOptions) -> Target:
@@ -55,8 +60,44 @@ def _replay(place: str, options: TargetOptions) -> Target:
     return ReplayTarget(Path(place))
 
 
+def _moshi(kind: str, place: str, options: TargetOptions) -> Target:
+    try:
+        from voiceagent.bench.targets.moshi import MoshiTarget
+    except ImportError as error:
+        raise _missing(kind, error) from error
+    return MoshiTarget(f"{kind}:{place}")
+
+
+def _web_rtc(kind: str, place: str, options: TargetOptions) -> Target:
+    try:
+        from voiceagent.bench.targets.webrtc import WebRtcTarget
+    except ImportError as error:
+        raise _missing(kind, error) from error
+    return WebRtcTarget(f"{kind}:{place}", token=options.token, num_lanes=options.num_lanes)
+
+
+def _cascade(place: str, options: TargetOptions) -> Target:
+    try:
+        from voiceagent.bench.targets.cascade import CascadeTarget
+    except ImportError as error:
+        raise _missing("cascade", error) from error
+    return CascadeTarget()
+
+
+def _missing(kind: str, error: ImportError) -> ConfigError:
+    return ConfigError(
+        f"target {kind}: {error.name} is missing; pip install 'voiceagent[asr,bench,scenes,serve]'"
+    )
+
+
 TARGETS: dict[str, Callable[[str, TargetOptions], Target]] = {
     "in-process": _in_process,
     "replay": _replay,
+    "cascade": _cascade,
+    **{kind: functools.partial(_moshi, kind) for kind in ("ws", "wss")},
+    **{kind: functools.partial(_web_rtc, kind) for kind in ("webrtc+http", "webrtc+https")},
 }
-KNOWN_TARGETS = ("in-process", "replay:DIR")
+KNOWN_TARGETS = (
+    *("in-process", "replay:DIR", "cascade", "ws://HOST:PORT"),
+    "webrtc+http://HOST:PORT",
+)

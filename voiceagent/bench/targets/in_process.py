@@ -7,7 +7,7 @@ complete. What the step takes on top is not in it, so a score is of the model an
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,15 +15,12 @@ import numpy as np
 
 from voiceagent.audio.framing import FRAME_MS, FRAME_SAMPLES, Samples
 from voiceagent.bench.targets.base import Call, OnSeconds, Outcome, Reply
-from voiceagent.bench.transcript import TimedWord, Transcript
+from voiceagent.bench.transcript import TimedWord, with_ends
 from voiceagent.errors import ConfigError
 from voiceagent.serving.config import EngineConfig, SessionOptions
 
 if TYPE_CHECKING:
-    from voiceagent.serving.playback import Playback, SaidWord
-
-#: A word whose successor is far away is taken to last so long; its text comes as it begins.
-WORD_S = 0.35
+    from voiceagent.serving.playback import Playback
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,15 +115,5 @@ class InProcessTarget:
 def _reply(key: str, playback: Playback) -> Reply:
     """As it is heard: a frame late."""
     agent = np.concatenate([np.zeros(FRAME_SAMPLES, np.float32), playback.agent])
-    return Reply(key, agent, timed_words(playback.said, FRAME_MS))
-
-
-def timed_words(said: Sequence[SaidWord], delay_ms: int) -> Transcript:
-    """Words that are known as they begin: each ends with the next, or after a usual time."""
-    starts_s = [(word.time_ms + delay_ms) / 1000 for word in said]
-    ends_s = [*starts_s, float("inf")][1:]
-    return tuple(
-        TimedWord(word.text, start_s, round(min(end_s, start_s + WORD_S), 3))
-        for word, start_s, end_s in zip(said, starts_s, ends_s, strict=True)
-        if word.text
-    )
+    words = [TimedWord(w.text, (w.time_ms + FRAME_MS) / 1000, None) for w in playback.said]
+    return Reply(key, agent, with_ends(words))

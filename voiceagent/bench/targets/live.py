@@ -20,7 +20,7 @@ import numpy as np
 
 from voiceagent.audio.framing import SAMPLE_RATE_HZ, Samples
 from voiceagent.bench.targets.base import Call, OnSeconds, Reply
-from voiceagent.bench.transcript import TimedWord
+from voiceagent.bench.transcript import TimedWord, with_ends
 from voiceagent.clock import Clock, MonotonicClock
 from voiceagent.errors import ConfigError, TargetError
 
@@ -142,7 +142,7 @@ class Ears:
         """
         if not self._filled:
             raise self.error("it sent no sound at all")
-        return Reply(key, self._heard[: self._num_samples], tuple(self._words))
+        return Reply(key, self._heard[: self._num_samples], with_ends(self._words))
 
     def _leave_out(self, excess: int, now: int) -> int:
         """Drop the oldest of the sound that waits; returns how much is still too much."""
