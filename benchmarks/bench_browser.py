@@ -33,7 +33,7 @@ from peer_voices import restart_voices
 from voiceagent.errors import VoiceAgentError
 from voiceagent.serving.config import POLICIES
 from voiceagent.serving.playback import SILENCE_MS, SILENT_BELOW_DBFS
-from voiceagent.settings import DEFAULT_POLICY
+from voiceagent.settings import default_policy
 
 VOICES = ("flite:kal", "kokoro", "piper:joe")
 MEASURES: dict[str, Callable[[Bench], dict[str, Any]]] = {
@@ -85,7 +85,7 @@ def main() -> None:
         sys.exit(f"bench_browser: {error}")
     config = {
         "model": "nano",
-        "policy": options.policy or DEFAULT_POLICY,
+        "policy": options.policy or default_policy("nano"),
         "seed": options.seed,
         "scenes": options.scenes,
         "voices": options.voices,

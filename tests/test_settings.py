@@ -121,8 +121,9 @@ def test_turn_taking_is_a_setting_of_the_engine_with_thresholds_of_its_own(write
     assert (engine.observe.vad, engine.observe.end_of_turn) == ("webrtc", "smart_turn")
 
 
-def test_turn_taking_is_only_written_down_unless_something_else_is_said():
-    assert load_settings(None, {}, {}).engine.policy == "shadow"
+def test_turn_taking_is_done_where_it_was_measured_and_else_written_down():
+    assert load_settings(None, {}, {}).engine.policy == "on"
+    assert load_settings(None, {}, {"model": "my/moshi"}).engine.policy == "shadow"
     assert load_settings(None, {}, {"engine.policy": "off"}).engine.policy == "off"
 
 

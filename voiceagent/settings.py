@@ -25,8 +25,10 @@ from voiceagent.turntaking.config import TurnConfig
 PREFIX = "VOICEAGENT_"
 #: A browser demo on a laptop; the README says how many a core carries.
 DEFAULT_SLOTS = 4
-#: Turn-taking of sessions that name none.
-DEFAULT_POLICY = "shadow"
+#: Turn-taking of sessions that name none: done where benchmarks/results/turns.jsonl shows that it
+#: costs nothing, else only written down.
+MEASURED_POLICY, UNMEASURED_POLICY = "on", "shadow"
+_MEASURED_MODELS = ("nano",)
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 _Config = TypeVar("_Config")
 
@@ -70,6 +72,11 @@ def _data_dir(environment: Mapping[str, str]) -> Path:
     return base / "voiceagent"
 
 
+def default_policy(model: str) -> str:
+    """Turn-taking of sessions with a model that name none."""
+    return MEASURED_POLICY if model in _MEASURED_MODELS else UNMEASURED_POLICY
+
+
 def load_settings(
     file: Path | None, environment: Mapping[str, str], flags: Mapping[str, Any]
 ) -> Settings:
@@ -91,7 +98,7 @@ def load_settings(
         "records.dir": records_dir(environment),
         "voices.dir": voices_dir(environment),
         "engine.num_slots": DEFAULT_SLOTS,
-        "engine.policy": DEFAULT_POLICY,
+        "engine.policy": default_policy(model),
     }
     values: _Layer = {key: (value, "the default") for key, value in defaults.items()}
     for layer in layers:

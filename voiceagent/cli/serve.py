@@ -13,7 +13,7 @@ from voiceagent.audio.framing import FRAME_MS
 from voiceagent.cli.options import add_policy_argument, add_prompt_arguments
 from voiceagent.errors import ConfigError
 from voiceagent.serving.metrics import StepForecast
-from voiceagent.settings import DEFAULT_POLICY, Settings, load_settings
+from voiceagent.settings import MEASURED_POLICY, UNMEASURED_POLICY, Settings, load_settings
 
 PAGE = Path(__file__).parent.parent / "_web" / "index.html"
 
@@ -55,7 +55,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="start although steps will take longer than 80 ms; it will stutter",
     )
     add_prompt_arguments(parser)
-    add_policy_argument(parser, default=f"{DEFAULT_POLICY}, which decides and does nothing")
+    add_policy_argument(parser, default=f"{MEASURED_POLICY} for nano, else {UNMEASURED_POLICY}")
     parser.add_argument("--host", metavar="ADDRESS", help="to listen on (default: 127.0.0.1)")
     parser.add_argument("--port", type=int, metavar="N", help="to listen on (default: 8080)")
     parser.add_argument("--token", help="what callers must send; at least 16 characters")
