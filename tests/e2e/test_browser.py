@@ -16,7 +16,7 @@ from voiceagent.testing.recogniser import Recogniser
 from voiceagent.testing.words import normalise
 
 sys.path.append(str(Path(__file__).parent.parent.parent / "benchmarks"))
-from browser_call import converse, missing, served
+from browser_call import Echo, converse, missing, served
 from browser_talk import (
     interruption,
     microphone,
@@ -35,9 +35,9 @@ def ask(text):
     return question(turn_for(text), HELD_OUT_VOICE, 1)
 
 
-def held(url, *calls, reloads=False):
+def held(url, *calls, **options):
     """The scenes of each call, all calls at once."""
-    found = converse(url, [microphone(scenes) for scenes in calls], reloads=reloads)
+    found = converse(url, [microphone(scenes) for scenes in calls], **options)
     return [take_apart(call, scenes) for call, scenes in zip(found, calls, strict=True)]
 
 
@@ -111,6 +111,12 @@ def test_uh_huh_does_not_stop_the_agent(talks, recogniser):
     for talk in finished:
         heard = normalise(recogniser.transcribe(talk.agent))
         assert heard[-1] == normalise(talk.answer)[-1]
+
+
+def test_an_agent_that_hears_itself_goes_on(url):
+    texts = ("can you help me", "when do you open on monday")
+    [talks] = held(url, [ask(text) for text in texts], echo=Echo())
+    assert [talk.shown("agent") for talk in talks] == [talk.answer for talk in talks]
 
 
 def test_of_two_browsers_at_once_neither_hears_the_other(url, recogniser):
