@@ -116,7 +116,12 @@ def test_uh_huh_does_not_stop_the_agent(talks, recogniser):
 def test_an_agent_that_hears_itself_goes_on(url):
     texts = ("can you help me", "when do you open on monday")
     [talks] = held(url, [ask(text) for text in texts], echo=Echo())
-    assert [talk.shown("agent") for talk in talks] == [talk.answer for talk in talks]
+    said = [(talk.shown("agent").split(), talk.answer.split()) for talk in talks]
+    assert any(words == answer for words, answer in said), said
+    is_cut = [
+        0 < len(words) < len(answer) for words, answer in said if words == answer[: len(words)]
+    ]
+    assert not any(is_cut), said
 
 
 def test_of_two_browsers_at_once_neither_hears_the_other(url, recogniser):
