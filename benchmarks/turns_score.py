@@ -12,22 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from voiceagent.audio.framing import FRAME_MS, PACKET_MS, PACKET_SAMPLES
-from voiceagent.records.activity import Span, join, spans
+from voiceagent.bench.conversation import scripted
+from voiceagent.records.activity import join, spans
 from voiceagent.records.axes import Axes, measure
-from voiceagent.records.conversation import ANNOTATED, AgentSpeech, Conversation, UserSpeech
+from voiceagent.records.conversation import ANNOTATED, AgentSpeech, Conversation
 from voiceagent.records.events import WANTED
 from voiceagent.records.labels import AGENT_JOIN_MS, WORD_LAG_MS
 from voiceagent.scenes import Scene
 from voiceagent.serving.playback import SILENT_BELOW_DBFS, Playback
 
-#: What the events of a scene are to the axes.
-KINDS = {
-    "question": "turn",
-    "interruption": "interruption",
-    "backchannel": "user_backchannel",
-    "side_talk": "talking_to_others",
-    "background": "background_speech",
-}
 _OVERLAP_OF = {
     "backchannel": "user_backchannel",
     "talk_to_others": "talking_to_others",
@@ -55,16 +48,11 @@ class Score:
 
 def annotated(scene: Scene, agent: Iterable[AgentSpeech]) -> Conversation:
     """A scene's script as labels, with the agent as it spoke live."""
-    user, parts = [], []
-    for event in scene.events:
-        if event.channel == "agent" or event.kind == "noise":
-            continue
-        parts.append(Span(event.start_ms, event.end_ms))
-        if event.kind != "part":
-            user.append(UserSpeech(KINDS[event.kind], tuple(parts)))
-            parts = []
     return Conversation(
-        labels=ANNOTATED, duration_ms=scene.duration_ms, user=tuple(user), agent=tuple(agent)
+        labels=ANNOTATED,
+        duration_ms=scene.duration_ms,
+        user=tuple(scripted(scene)),
+        agent=tuple(agent),
     )
 
 

@@ -48,7 +48,7 @@ def conversation_of(
         duration_s: of the recording.
     """
     scene = annotation.scene
-    said = _scripted(scene) if scene else _annotated(task, annotation, user)
+    said = scripted(scene) if scene else _annotated(task, annotation, user)
     return Conversation(
         labels=ANNOTATED,
         duration_ms=round(duration_s * 1000),
@@ -57,7 +57,8 @@ def conversation_of(
     )
 
 
-def _scripted(scene: Scene) -> list[UserSpeech]:
+def scripted(scene: Scene) -> list[UserSpeech]:
+    """What is said on the user's side of a scene of ours, by its script."""
     found, parts = [], []
     for event in scene.events:
         if event.channel == "agent" or event.kind == "noise":
