@@ -79,6 +79,11 @@ def test_train_stopped_by_the_deadline_goes_on_where_it_was(workspace):
     assert steps[-1] == len(first.seen) + len(second.seen)
 
 
+def test_train_that_has_no_time_for_a_step_leaves_no_point_on_the_curve(workspace):
+    assert not run(Line(), workspace, deadline=After(0))
+    assert workspace.read_json("curves/line", []) == []
+
+
 def test_train_that_is_done_does_nothing_more(workspace):
     run(Line(), workspace)
     again = Line()

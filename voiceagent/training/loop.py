@@ -123,7 +123,7 @@ def train(
         clock.elapsed_s = elapsed_s
         is_done = elapsed_s >= seconds
         if is_done or is_stopped or elapsed_s - saved_s >= min(CHECKPOINT_S, seconds / 4):
-            if world.rank == 0:
+            if world.rank == 0 and parts:  # this command has made a step
                 _checkpoint(task, optimiser, clock, parts, workspace)
             saved_s = elapsed_s
             if is_done or is_stopped:
