@@ -6,7 +6,7 @@ are those of `voiceagent.records.events`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,13 +46,16 @@ class Score:
     latency_ms: int | None = None
 
 
-def annotated(scene: Scene, agent: Iterable[AgentSpeech]) -> Conversation:
-    """A scene's script as labels, with the agent as it spoke live."""
+def annotated(
+    scene: Scene, agent: Iterable[AgentSpeech], resumed_ms: Sequence[int] = ()
+) -> Conversation:
+    """A scene's script as labels, with the agent as it spoke live, and when it went on."""
     return Conversation(
         labels=ANNOTATED,
         duration_ms=scene.duration_ms,
         user=tuple(scripted(scene)),
         agent=tuple(agent),
+        resumed_ms=tuple(resumed_ms),
     )
 
 
@@ -77,7 +80,8 @@ def score(scene: Scene, playback: Playback) -> Score:
     said, answers = playback.said_text(), scene.expected.answers
     if not answers:
         return Score(is_good=not said, is_right=not said)
-    axes = measure(annotated(scene, agent_speech(playback)))
+    resumed_ms = [time_ms + FRAME_MS for time_ms in playback.resumed_ms]
+    axes = measure(annotated(scene, agent_speech(playback), resumed_ms))
     is_right = said.endswith(answers[-1])
     if scene.scene_class == "interruption":
         stops = axes.stops_ms

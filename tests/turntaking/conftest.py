@@ -39,6 +39,7 @@ USER = {
 AGENT = {
     "silent": {},
     "epad": {"text": Text.EPAD, "p_pad": 0.1, "p_epad": 0.9},
+    "wants": {"p_pad": 0.1, "p_epad": 0.9},
     "word": {"text": Text.WORD, "agent_dbfs": -20.0},
     "sound": {"agent_dbfs": -20.0},
 }
@@ -102,6 +103,12 @@ def talk():
 def distrusting():
     """A conversation with a model that speaks into pauses."""
     return Conversation(TurnConfig(model_trust=0.0))
+
+
+@pytest.fixture
+def patient():
+    """A conversation with an agent that waits whether the user goes on."""
+    return Conversation(TurnConfig(patience_frames=3))
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ import itertools
 import pytest
 
 from voiceagent.turntaking.config import TurnConfig
-from voiceagent.turntaking.types import Audio, Event, Forced, Reason, State
+from voiceagent.turntaking.evidence import unplayed_frames
+from voiceagent.turntaking.types import Audio, Event, Forced, Reason, State, Text
 
 
 def forced_epad(decisions):
@@ -18,7 +19,7 @@ def forced_epad(decisions):
 
 def test_a_pause_in_a_turn_is_held_while_the_detector_says_it_goes_on(distrusting):
     distrusting.ask()
-    pause = distrusting.play(10, p_eot=0.1, p_epad=0.9)
+    pause = distrusting.play(10, agent="wants", p_eot=0.1)
     assert all(d.pad_bias_nats > 1 and d.epad_bias_nats < -1 for d in pause)
     assert distrusting.play(1, "near")[0].reason is Reason.USER_RESUMES
 
@@ -35,10 +36,55 @@ def test_a_long_pause_in_a_turn_is_not_filled_for_two_and_a_half_seconds(talk):
     assert forced_epad(talk.play(31)) is None
 
 
+def test_a_patient_agent_starts_so_many_frames_after_the_model_wanted_to(patient):
+    patient.ask()
+    held = [*patient.play(2), *patient.play(1, agent="wants"), *patient.play(5)]
+    assert [d.forced_text for d in held[:4]] == [Forced.PAD] * 4
+    assert forced_epad(held) == 2 + patient.config.patience_frames - 1
+
+
+def test_a_patient_agent_gives_up_if_the_user_goes_on_meanwhile(patient):
+    patient.ask()
+    patient.play(2)
+    patient.play(1, agent="wants")
+    went_on = [*patient.play(4, "near"), *patient.play(10)]
+    assert forced_epad(went_on) is None
+
+
+def test_an_agent_that_answered_a_pause_takes_it_back(talk):
+    talk.ask()
+    talk.answer(4)
+    word_at = next(i for i, seen in enumerate(talk.observations) if seen.text is Text.WORD)
+    (taken_back,) = talk.play(1, "near", "sound")
+    assert (taken_back.reason, taken_back.state) == (Reason.AGENT_WITHDRAWS, State.LISTEN)
+    assert taken_back.is_flush
+    assert taken_back.audio is Audio.FADE
+    assert taken_back.forced_text is Forced.PAD
+    # what is seen in a frame was made in the one before, and EPAD one before that
+    assert taken_back.trim_from_frame == word_at - 2
+    went_on = talk.play(6, "near")
+    assert {d.audio for d in went_on} == {Audio.PASS}
+    assert not any(d.is_flush for d in went_on)
+
+
+def test_a_turn_that_was_answered_too_early_is_answered_still(talk):
+    talk.ask()
+    talk.answer(4)
+    talk.play(1, "near", "sound")  # a noise, and no more of the turn
+    assert forced_epad(talk.play(20)) == talk.config.hold_max_frames - 1
+
+
+def test_an_agent_that_has_the_floor_does_not_take_back_what_it_said(talk):
+    talk.ask()
+    talk.answer(talk.config.withdraw_frames + 2)
+    assert talk.play(1, "near", "sound")[0].state is State.OVERLAP
+
+
 # smooth turn-taking
 
 
-def test_a_trusted_model_takes_its_turn_without_a_frame_of_delay(talk):
+def test_a_trusted_model_takes_its_turn_without_a_frame_of_delay(conversation):
+    talk = conversation(TurnConfig(patience_frames=0))
     talk.ask()
     assert talk.play(2)[-1].forced_text is Forced.NONE
     started = talk.play(1, agent="epad")[0]
@@ -48,13 +94,13 @@ def test_a_trusted_model_takes_its_turn_without_a_frame_of_delay(talk):
 
 def test_a_held_model_is_made_to_speak_one_frame_after_the_detector_is_sure(distrusting):
     distrusting.ask()
-    distrusting.play(3, p_eot=0.1, p_epad=0.9)
+    distrusting.play(3, agent="wants", p_eot=0.1)
     assert distrusting.play(1, p_eot=0.9, p_epad=0.0)[0].forced_text is Forced.EPAD
 
 
 def test_a_held_model_is_made_to_speak_after_1200_ms_at_the_latest(distrusting):
     distrusting.ask()
-    held = distrusting.play(20, p_eot=0.1, p_epad=0.9)
+    held = distrusting.play(20, agent="wants", p_eot=0.1)
     assert forced_epad(held) == 13  # two frames of silence came before
 
 
@@ -91,14 +137,30 @@ def test_noise_without_words_is_not_answered(talk):
 
 
 @pytest.mark.parametrize("word", [" mm", " uh", None])
-def test_a_user_backchannel_ducks_the_agent_and_lets_it_finish(talk, word):
+def test_a_user_backchannel_hushes_the_agent_which_then_goes_on_from_there(talk, word):
     talk.answer()
     talk.play(3, "near", "sound")
     talk.play(1, "near", "sound", heard=word)
     after = talk.play(3, agent="sound")
-    assert [d.audio for d in talk.in_state("overlap")][2:4] == [Audio.DUCK, Audio.DUCK]
-    assert (after[-1].state, after[-1].audio) == (State.SPEAK, Audio.PASS)
+    overlap = [d.audio for d in talk.in_state("overlap")]
+    assert overlap == [Audio.PASS, Audio.DUCK, Audio.FADE, Audio.MUTE, Audio.MUTE]
+    assert (after[1].state, after[1].audio) == (State.SPEAK, Audio.PASS)
+    unplayed = unplayed_frames(talk.observations[-1])
+    # two frames of the user's speech, one of silence, and what was under way
+    assert (after[1].is_resume, after[1].rewind_frames) == (
+        True,
+        3 + unplayed_frames(talk.observations[-1]),
+    )
+    assert not any(d.is_resume for d in after[2:])
     assert not talk.in_state("yield")
+
+
+def test_a_short_sound_of_the_user_is_nothing_to_go_back_for(talk):
+    talk.answer()
+    talk.play(2, "near", "sound")
+    after = talk.play(3, agent="sound")
+    assert after[-1].state is State.SPEAK
+    assert not any(d.is_resume or d.rewind_frames for d in after)
 
 
 def test_the_agents_own_backchannel_is_short_and_quiet(conversation):
@@ -132,8 +194,15 @@ def test_an_interruption_with_words_silences_the_agent_320_ms_after_its_onset(ta
     yielded = talk.play(1, "near", "sound", heard=" stop")[0]
     assert (yielded.state, yielded.audio) == (State.YIELD, Audio.FADE)
     assert yielded.is_flush
-    assert yielded.generation == 1
-    assert yielded.trim_from_frame == talk.observations[-1].heard_frames
+    hushed_at = talk.decisions.index(talk.in_state("overlap")[2])
+    assert yielded.trim_from_frame == hushed_at - unplayed_frames(talk.observations[-1])
+
+
+def test_an_interruption_is_not_spoken_over_after_240_ms_whoever_understands_it(talk):
+    talk.answer()
+    overlap = talk.play(5, "near", "sound")
+    assert [d.audio for d in overlap][1:4] == [Audio.DUCK, Audio.FADE, Audio.MUTE]
+    assert [d.is_flush for d in overlap] == [False, False, True, False, False]
 
 
 def test_an_interruption_that_nobody_understands_silences_the_agent_after_800_ms(talk):
@@ -154,8 +223,9 @@ def test_after_an_interruption_the_user_is_answered(talk):
 def test_sound_after_a_yield_is_of_the_new_generation(talk):
     talk.answer()
     talk.play(10, "near", "sound", heard=" no")
-    assert {d.generation for d in talk.play(10)} == {1}
-    assert sum(d.is_flush for d in talk.decisions) == 1
+    flushes = sum(d.is_flush for d in talk.decisions)
+    assert {d.generation for d in talk.play(10)} == {flushes}
+    assert flushes == 2  # hushed, then yielded
 
 
 def test_a_false_interruption_is_taken_back_and_the_agent_goes_on(talk):

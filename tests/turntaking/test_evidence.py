@@ -95,9 +95,11 @@ def test_a_crackle_long_ago_makes_no_turn(frame):
 
 def test_a_held_wish_to_speak_is_remembered_through_the_pause(frame):
     paused = TurnState(state=State.USER_PAUSE)
-    wanted = notice(CONFIG, paused, frame(p_epad=0.9))
-    assert notice(CONFIG, wanted, frame()).is_wanted
-    assert not notice(CONFIG, paused, frame(p_epad=0.9, text=Text.EPAD)).is_wanted
+    wants = {"p_pad": 0.1, "p_epad": 0.9}
+    wanted = notice(CONFIG, paused, frame(**wants))
+    assert notice(CONFIG, wanted, frame()).wanted_frames == 2
+    assert notice(CONFIG, wanted, frame(p_user=0.9)).wanted_frames == 0
+    assert notice(CONFIG, paused, frame(**wants, text=Text.EPAD)).wanted_frames == 0
 
 
 @pytest.mark.parametrize(("trust", "expected"), [(1.0, 0.9), (0.0, 0.2), (0.5, 0.55)])

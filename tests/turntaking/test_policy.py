@@ -30,6 +30,9 @@ SMALL = TurnConfig(
     claim_after_frames=2,
     yield_after_frames=3,
     yield_frames=2,
+    withdraw_frames=2,
+    duck_after_frames=0,
+    hush_after_frames=1,
     is_backchanneling=True,
     backchannel_min_turn_frames=2,
     backchannel_gap_frames=3,
@@ -47,6 +50,10 @@ CLAMPS = {
     "turn_words": 1,
     "quiet_frames": 2,
     "gated_frames": 1,
+    "wanted_frames": 2,
+    "hushed_frames": 2,
+    "unheard_frames": 0,
+    "since_begun_frames": 2,
     "since_backchannel_frames": 4,
     "backchannel_words": 1,
 }
@@ -81,8 +88,8 @@ def alphabet(frame):
     ]
     agents = [
         {},
-        {"p_epad": 0.95},
-        {"text": Text.EPAD, "p_epad": 0.95},
+        {"p_pad": 0.05, "p_epad": 0.95},
+        {"text": Text.EPAD, "p_pad": 0.05, "p_epad": 0.95},
         {"text": Text.WORD, "agent_dbfs": -20.0},
     ]
     both = [frame(**user, **agent) for user in users for agent in agents]
@@ -94,6 +101,10 @@ def merged(state):
     """States that no threshold tells apart become one."""
     if state.state is State.ENDED:
         return TurnState(state=State.ENDED)
+    if state.state not in (State.SPEAK, State.OVERLAP):  # compared there alone
+        state = dataclasses.replace(state, since_begun_frames=2)
+    if state.state not in (State.OVERLAP, State.YIELD):
+        state = dataclasses.replace(state, hushed_frames=0)
     counters = {name: min(getattr(state, name), clamp) for name, clamp in CLAMPS.items()}
     return dataclasses.replace(state, **counters, frame=-1, generation=0)
 
@@ -102,8 +113,9 @@ def merged(state):
 def explored(frame):
     """Every state that can be reached with SMALL, and every transition between kinds of state."""
     found, transitions = set(), set()
-    for model_trust in (0.5, 1.0):  # each has reasons of its own
-        explore(dataclasses.replace(SMALL, model_trust=model_trust), frame, found, transitions)
+    patient = {"patience_frames": 1, "is_backchanneling": False}
+    for changes in ({"model_trust": 0.5}, patient):  # each has reasons of its own
+        explore(dataclasses.replace(SMALL, **changes), frame, found, transitions)
     return found, transitions
 
 
@@ -176,6 +188,7 @@ def random_string(rng, frame, length):
             "p_eot": rng.choice([None, 0.0, 1.0, rng.random(), float("nan")]),
             "heard": rng.choice([None, None, None, " mm", " plus"]),
             "text": rng.choice([Text.PAD, Text.PAD, Text.EPAD, Text.WORD, Text.NONE]),
+            "p_pad": rng.choice([0.0, 1.0, rng.random(), float("nan")]),
             "p_epad": rng.choice([0.0, 1.0, rng.random(), float("nan")]),
             "agent_dbfs": rng.choice([-144.0, -144.0, -20.0, float("nan")]),
             "rewind_room_frames": rng.choice([0, 3, 6]),
@@ -212,13 +225,15 @@ def check_decision(before, seen, done):
     assert 0 <= done.rewind_frames <= seen.rewind_room_frames
     assert not done.is_replayed or (done.rewind_frames and not done.is_gated)
     assert done.generation == before.generation + done.is_flush
-    assert done.is_flush == (done.audio is Audio.FADE) == (done.trim_from_frame is not None)
+    assert done.is_flush == (done.audio is Audio.FADE)
+    assert done.is_flush or done.trim_from_frame is None
     assert (done.gain_db < 0) == (done.audio is Audio.DUCK)
 
 
 CONFIGS = {
     "embedded": TurnConfig(),
     "distrusting": TurnConfig(model_trust=0.0, is_backchanneling=True, needs_words=False),
+    "patient": TurnConfig(patience_frames=3),
     "small": SMALL,
 }
 

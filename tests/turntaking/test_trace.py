@@ -93,7 +93,7 @@ def test_an_empty_trace_decides_nothing():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda row: row.update(turn_schema=2), "schema version 2"),
+        (lambda row: row.update(turn_schema=3), "schema version 3"),
         (lambda row: row.pop("state"), "does not fit"),
         (lambda row: row["state"].pop("near_dbfs"), "near_dbfs"),
         (lambda row: row["decision"].update(extra=1), "extra"),

@@ -314,11 +314,12 @@ class Engine:
         spoken = None
         if self._turns is not None:
             spoken = self._turns.spoke(output.slot, _model_step(output, heard))
+        is_said = spoken is None or spoken.is_said
         return SessionFrame(
             session=session,
             step=step,
             pcm=output.pcm if spoken is None else spoken.pcm,
-            said=self._tokenizer.piece(output.text),
+            said=self._tokenizer.piece(output.text) if is_said else None,
             heard=heard,
             request=self._fillings[item.slot].said(output.text),
             user_codes=output.user_codes,

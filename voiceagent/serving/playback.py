@@ -40,11 +40,13 @@ class Playback:
         agent: the agent's sound, f32[N] at 24 kHz, N a multiple of 1920.
         said: its words.
         heard: the user's words, as the model understood them.
+        resumed_ms: when turn-taking had the agent take up again what it had broken off.
     """
 
     agent: Samples
     said: tuple[SaidWord, ...]
     heard: tuple[SaidWord, ...]
+    resumed_ms: tuple[int, ...] = ()
 
     def said_text(self, start_ms: int = 0, end_ms: int | None = None) -> str:
         """Return what the agent began to say in a span of time."""
@@ -177,7 +179,13 @@ def _playback(answers: Sequence[SessionFrame]) -> Playback:
         agent=np.concatenate([answer.pcm for answer in answers]),
         said=tuple(SaidWord(a.said.strip(), a.time_ms) for a in answers if a.said is not None),
         heard=tuple(SaidWord(a.heard.strip(), a.time_ms) for a in answers if a.heard is not None),
+        resumed_ms=tuple(a.time_ms for a in answers if _is_resumed(a)),
     )
+
+
+def _is_resumed(answer: SessionFrame) -> bool:
+    turn = answer.turn
+    return turn is not None and turn["policy"] == "on" and turn["row"]["decision"]["is_resume"]
 
 
 def _text(words: Sequence[SaidWord], start_ms: int, end_ms: int | None) -> str:

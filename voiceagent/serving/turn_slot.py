@@ -90,6 +90,7 @@ class Spoken:
         generation: of the sound; whoever plays it drops what is older.
         is_flush: this is the first of its generation.
         is_gated: the model was given silence.
+        is_said: the word of this step, if it has one, is heard, and for the first time.
     """
 
     pcm: Samples
@@ -97,6 +98,7 @@ class Spoken:
     generation: int
     is_flush: bool
     is_gated: bool
+    is_said: bool
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -106,6 +108,7 @@ class _Step:
     frame: int
     given_codes: tuple[int, ...]
     heard_codes: tuple[int, ...]
+    said: int | None = None  # a word that went out
 
 
 class SlotTurns:
@@ -121,6 +124,7 @@ class SlotTurns:
         self._model = ModelView()
         self._row: TurnRow | None = None
         self._steps: deque[_Step] = deque(maxlen=MAX_REWIND_FRAMES)
+        self._said_before: deque[int] = deque()
         self._words: deque[str] = deque(maxlen=WORDS_KEPT)
         self._gain = 1.0
 
@@ -150,7 +154,9 @@ class SlotTurns:
         """Take what the model made of it; returns what goes out."""
         assert self._row is not None, "decide comes before spoke"
         frame, decision = self._row.observation.frame, self._row.decision
-        self._steps.append(_Step(frame, step.given_codes, step.heard_codes))
+        is_said = self._is_said(step.text, decision)
+        said = step.text if is_said else None
+        self._steps.append(_Step(frame, step.given_codes, step.heard_codes, said))
         generated_dbfs = rms_dbfs(step.pcm)
         self._look(step, generated_dbfs)
         self.played, is_changed = step.pcm, False
@@ -165,8 +171,27 @@ class SlotTurns:
             "generated_dbfs": generated_dbfs if is_changed else None,
         }
         if not self.is_on:
-            return Spoken(self.played, turn, 0, False, False)
-        return Spoken(self.played, turn, decision.generation, decision.is_flush, decision.is_gated)
+            return Spoken(self.played, turn, 0, False, False, True)
+        return Spoken(
+            pcm=self.played,
+            turn=turn,
+            generation=decision.generation,
+            is_flush=decision.is_flush,
+            is_gated=decision.is_gated,
+            is_said=is_said,
+        )
+
+    def _is_said(self, token: int, decision: Decision) -> bool:
+        """Whether a step's word, if it is one, goes out: not if muted, nor if it did before."""
+        if self._stream.kind(token) is not Text.WORD:
+            return False
+        if self.is_on and gain_of(decision) == 0:
+            return False
+        if self._said_before and self._said_before[0] == token:
+            self._said_before.popleft()
+            return False
+        self._said_before.clear()
+        return True
 
     def _look(self, step: ModelStep, generated_dbfs: float) -> None:
         """Keep the model's outputs for the next frame's decision."""
@@ -187,8 +212,9 @@ class SlotTurns:
     def _plan(self, decision: Decision) -> Plan:
         rewind = min(decision.rewind_frames, len(self._steps))
         if not decision.is_replayed:
-            for _ in range(rewind):
-                self._steps.pop()
+            forgotten = [self._steps.pop() for _ in range(rewind)]
+            words = [step.said for step in reversed(forgotten) if step.said is not None]
+            self._said_before = deque(words) if rewind else self._said_before
         return Plan(
             forget_steps=0 if decision.is_replayed else rewind,
             repeats=self._repeats(decision, rewind if decision.is_replayed else 0),

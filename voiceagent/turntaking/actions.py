@@ -24,6 +24,8 @@ from voiceagent.turntaking.types import (
     TurnState,
 )
 
+# the first word is seen a frame after its step, and EPAD is the step before
+_FROM_EPAD_FRAMES = 2
 _OUT_OF_HAND = (Event.LOOP, Event.MONOLOGUE)
 
 
@@ -43,16 +45,20 @@ def act(
         reason: of the transition, or STAY.
         left_after_frames: how long the state before had lasted.
     """
-    decision = _ACT[now.state](config, now, seen)
+    if reason is Reason.AGENT_WITHDRAWS:
+        decision = _withdraw(now)
+    else:
+        decision = _ACT[now.state](config, now, seen)
     is_gated = decision.is_gated or (config.is_gating and _is_not_for_agent(now))
     rewind_frames = 0 if is_gated else _wrongly_gated_frames(config, now, seen)
-    is_resume = reason is Reason.FALSE_INTERRUPTION
+    unheard_frames = _unheard_frames(config, now, seen, reason, left_after_frames)
+    is_resume = unheard_frames is not None
     return dataclasses.replace(
         decision,
         reason=reason,
         generation=now.generation,
         is_gated=is_gated,
-        rewind_frames=left_after_frames if is_resume else rewind_frames,
+        rewind_frames=rewind_frames if unheard_frames is None else unheard_frames,
         is_replayed=rewind_frames > 0 and not is_resume,
         is_resume=is_resume,
     )
@@ -71,6 +77,19 @@ def _wrongly_gated_frames(config: TurnConfig, now: TurnState, seen: Observation)
     return max(0, min(now.gated_frames, config.rewind_max_frames, seen.rewind_room_frames))
 
 
+def _unheard_frames(
+    config: TurnConfig, now: TurnState, seen: Observation, reason: Reason, left_after_frames: int
+) -> int | None:
+    """How far back the agent was last heard, as far as the model can go; None if it goes on."""
+    if reason is Reason.FALSE_INTERRUPTION:
+        unheard_frames = left_after_frames
+    elif reason in (Reason.BACKCHANNEL, Reason.NOT_ADDRESSED) and now.hushed_frames:
+        unheard_frames = now.hushed_frames + now.unheard_frames
+    else:
+        return None
+    return min(unheard_frames, config.rewind_max_frames, seen.rewind_room_frames)
+
+
 def _hold(state: State, nats: float, forced: Forced = Forced.NONE) -> Decision:
     """Lean towards silence, or away from it."""
     return Decision(
@@ -87,7 +106,8 @@ def _start(config: TurnConfig, now: TurnState, seen: Observation) -> Decision:
 
 
 def _listen(config: TurnConfig, now: TurnState, seen: Observation) -> Decision:
-    return _hold(State.LISTEN, config.listen_hold_nats * (1 - config.model_trust))
+    forced = Forced.PAD if config.is_patient else Forced.NONE
+    return _hold(State.LISTEN, config.listen_hold_nats * (1 - config.model_trust), forced)
 
 
 def _user_pause(config: TurnConfig, now: TurnState, seen: Observation) -> Decision:
@@ -100,7 +120,7 @@ def _user_pause(config: TurnConfig, now: TurnState, seen: Observation) -> Decisi
     )
     fresh = max(0.0, 1 - now.silence_frames / config.hold_max_frames)
     nats = config.pause_hold_nats * (1 - config.model_trust) * doubt * fresh
-    return _hold(State.USER_PAUSE, nats)
+    return _hold(State.USER_PAUSE, nats, Forced.PAD if config.is_patient else Forced.NONE)
 
 
 def _take(config: TurnConfig, now: TurnState, seen: Observation) -> Decision:
@@ -110,8 +130,19 @@ def _take(config: TurnConfig, now: TurnState, seen: Observation) -> Decision:
     """
     if seen.text is Text.EPAD:
         return _hold(State.TAKE, 0.0)
-    is_due = now.is_wanted or now.frames_in_state >= config.take_force_frames
+    is_held = now.wanted_frames > 0 or now.is_withdrawn
+    is_due = is_held or now.frames_in_state >= config.take_force_frames
     return _hold(State.TAKE, -config.take_lift_nats, Forced.EPAD if is_due else Forced.NONE)
+
+
+def _withdraw(now: TurnState) -> Decision:
+    """Fade out, and let the model's turn never have been: all of it that can be taken again."""
+    return dataclasses.replace(
+        _hold(State.LISTEN, 0.0, Forced.PAD),
+        audio=Audio.FADE,
+        is_flush=True,
+        trim_from_frame=max(0, now.frame - now.since_begun_frames - _FROM_EPAD_FRAMES),
+    )
 
 
 def _speak(config: TurnConfig, now: TurnState, seen: Observation) -> Decision:
@@ -119,12 +150,26 @@ def _speak(config: TurnConfig, now: TurnState, seen: Observation) -> Decision:
 
 
 def _overlap(config: TurnConfig, now: TurnState, seen: Observation) -> Decision:
+    if now.hushed_frames:
+        return _hushed(now)
     is_ducked = not now.is_far and now.turn_frames > config.duck_after_frames
     return _ducked(config, _hold(State.OVERLAP, 0.0)) if is_ducked else _hold(State.OVERLAP, 0.0)
 
 
+def _hushed(now: TurnState) -> Decision:
+    """Not heard, though the model speaks on: it may be a backchannel."""
+    is_first = now.hushed_frames == 1
+    return dataclasses.replace(
+        _hold(State.OVERLAP, 0.0), audio=Audio.FADE if is_first else Audio.MUTE, is_flush=is_first
+    )
+
+
 def _yield(config: TurnConfig, now: TurnState, seen: Observation) -> Decision:
-    return _silenced(State.YIELD, now, seen)
+    decision = _silenced(State.YIELD, now, seen)
+    if not decision.is_flush or not now.hushed_frames:
+        return decision
+    last_heard_frame = now.frame - now.hushed_frames - now.unheard_frames
+    return dataclasses.replace(decision, trim_from_frame=max(0, last_heard_frame))
 
 
 def _agent_bc(config: TurnConfig, now: TurnState, seen: Observation) -> Decision:

@@ -1,8 +1,8 @@
 """Every threshold of the turn-taking policy, with its unit; checked when made.
 
 The defaults fit the embedded model, which takes its turns well by itself (`model_trust` 1): the
-policy then steers only where the model is weak. For a model that speaks into pauses, lower the
-trust. Times are frames of 80 ms.
+policy then only makes it wait a little, and steers where the model is weak. For a model that speaks
+into pauses, lower the trust. Times are frames of 80 ms.
 """
 
 from __future__ import annotations
@@ -47,6 +47,8 @@ class TurnConfig:
         idle_max_frames: of silence with nobody's turn open: a watchdog.
         model_trust: 1: end of turn is what the model's EPAD says, and it is never held; 0: it is
             what the end-of-turn detector says.
+        patience_frames: a trusted model's start is put off by so much, and given up if the user
+            goes on meanwhile; 0 lets it start as it will.
         turn_end_above_p: end-of-turn evidence that ends a turn.
         turn_end_slope: of the hold between held and free.
         listen_hold_nats: on PAD, and off EPAD, while the user speaks and the model is not trusted.
@@ -57,6 +59,8 @@ class TurnConfig:
         take_force_frames: the agent has so long to start before EPAD is forced.
         take_max_frames: and so long until a watchdog.
         agent_speech_dbfs: sound of the agent from this level on.
+        withdraw_frames: into its turn, the agent takes it back if the user goes on: the turn was
+            not over. 0 never does.
         agent_pause_frames: of the agent's silence within its turn.
         speak_max_frames: the longest turn of the agent: a watchdog.
         max_repeats: of the agent's own words in a row: a watchdog.
@@ -73,6 +77,8 @@ class TurnConfig:
         rewind_max_frames: replayed after a wrong gate; 0 where the engine cannot.
         duck_after_frames: of addressed speech in an overlap.
         duck_db: by how much, negative.
+        hush_after_frames: of addressed speech the agent is not heard any more, though the model
+            speaks on; if it was a backchannel, it goes on from where it was last heard.
         overlap_end_frames: of silence that end an overlap.
         claim_after_frames: of addressed speech, with a word that is no backchannel: yield.
         yield_after_frames: of addressed speech: yield in any case.
@@ -98,6 +104,7 @@ class TurnConfig:
     listen_max_frames: int = 750
     idle_max_frames: int = 375
     model_trust: float = 1.0
+    patience_frames: int = 2
     turn_end_above_p: float = 0.6
     turn_end_slope: float = 12.0
     listen_hold_nats: float = 4.0
@@ -108,6 +115,7 @@ class TurnConfig:
     take_force_frames: int = 5
     take_max_frames: int = 12
     agent_speech_dbfs: float = -45.0
+    withdraw_frames: int = 8
     agent_pause_frames: int = 6
     speak_max_frames: int = 750
     max_repeats: int = 3
@@ -120,8 +128,9 @@ class TurnConfig:
     is_gating: bool = True
     sound_above_floor_db: float = 10.0
     rewind_max_frames: int = MAX_REWIND_FRAMES
-    duck_after_frames: int = 2
+    duck_after_frames: int = 1
     duck_db: float = -6.0
+    hush_after_frames: int = 3
     overlap_end_frames: int = 2
     claim_after_frames: int = 4
     yield_after_frames: int = 10
@@ -139,6 +148,11 @@ class TurnConfig:
     backchannel_max_words: int = 2
     stuck_check_frames: int = 25
     stuck_max_frames: int = 50
+
+    @property
+    def is_patient(self) -> bool:
+        """Whether a model that wants to start is made to wait."""
+        return self.patience_frames > 0 and self.model_trust == 1
 
     def __post_init__(self) -> None:
         """Check the values.
@@ -165,6 +179,8 @@ class TurnConfig:
         _check_below(self, "echo_above", "loud_echo_above")
         _check_below(self, "hold_max_frames", "pause_max_frames")
         _check_below(self, "take_force_frames", "take_max_frames")
+        _check_below(self, "duck_after_frames", "hush_after_frames")
+        _check_below(self, "hush_after_frames", "yield_after_frames")
         _check_below(self, "claim_after_frames", "yield_after_frames")
         _check_below(self, "backchannel_lift_frames", "backchannel_max_frames")
         _check_below(self, "stuck_check_frames", "stuck_max_frames")
@@ -181,7 +197,10 @@ class TurnConfig:
             )
 
 
-_MAY_BE_ZERO = ("rewind_max_frames", "duck_after_frames", "backchannel_gap_frames")
+_MAY_BE_ZERO = (
+    *("rewind_max_frames", "withdraw_frames", "patience_frames"),
+    *("duck_after_frames", "backchannel_gap_frames"),
+)
 
 
 def _frame_fields() -> list[str]:

@@ -13,6 +13,8 @@ from voiceagent.turntaking.types import Observation, State, Text, TurnState
 
 #: States in which speech of the user is an overlap.
 OVERLAPPING = frozenset({State.SPEAK, State.OVERLAP})
+#: States in which the model can be kept from starting.
+HELD = frozenset({State.LISTEN, State.USER_PAUSE})
 #: Counters stop here; every threshold is lower.
 FOREVER_FRAMES = 10_000
 
@@ -33,7 +35,7 @@ def notice(config: TurnConfig, before: TurnState, seen: Observation) -> TurnStat
     # at the frame that shows whose speech it is, those before it count too
     new_frames = 0 if not is_speech or is_far else near_frames if before.is_far else 1
     is_audible = is_agent_audible(config, seen)
-    is_pause = not is_speech and before.state is State.USER_PAUSE
+    is_onset = is_speech and not is_far and not before.is_speech
     # a crackle now and another later make no turn
     is_stale = before.state is State.LISTEN and before.silence_frames > config.pause_max_frames
     turn_frames, turn_words = (0, 0) if is_stale else (before.turn_frames, before.turn_words)
@@ -53,9 +55,10 @@ def notice(config: TurnConfig, before: TurnState, seen: Observation) -> TurnStat
         is_faint=_is_faint(config, before, seen),
         is_echo=is_echo,
         p_eot=_p_eot(before, seen) if not is_speech else None,
-        is_wanted=is_pause and (before.is_wanted or _is_held(config, seen)),
+        wanted_frames=0 if is_onset else _wanted_frames(config, before, seen),
         has_claim=before.has_claim or _is_claim(config, before, seen),
         quiet_frames=0 if is_audible else _count(before.quiet_frames),
+        since_begun_frames=_count(before.since_begun_frames),
         since_backchannel_frames=_count(before.since_backchannel_frames),
         backchannel_words=before.backchannel_words + _is_backchannel_word(before, seen),
     )
@@ -127,9 +130,12 @@ def _p_eot(before: TurnState, seen: Observation) -> float | None:
     return seen.p_eot if seen.p_eot is not None else before.p_eot
 
 
-def _is_held(config: TurnConfig, seen: Observation) -> bool:
-    """The model wanted to start and did not."""
-    return seen.p_epad >= config.turn_end_above_p and seen.text is Text.PAD
+def _wanted_frames(config: TurnConfig, before: TurnState, seen: Observation) -> int:
+    """How long ago the model wanted to start and was held."""
+    if before.state not in HELD:
+        return 0
+    is_wanted = seen.p_epad > seen.p_pad and seen.text is Text.PAD
+    return _count(before.wanted_frames) if is_wanted or before.wanted_frames else 0
 
 
 def _is_claim(config: TurnConfig, before: TurnState, seen: Observation) -> bool:

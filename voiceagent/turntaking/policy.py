@@ -13,6 +13,7 @@ START       the agent says a word (it greets)                            SPEAK
 START       speech for onset_frames, or a word understood                LISTEN
 START       start_max_frames                                             LISTEN
 LISTEN      the agent says a word                                        SPEAK
+LISTEN      the model wanted to start, patience_frames ago               TAKE
 LISTEN      silence, after speech of min_turn_frames                     USER_PAUSE
 LISTEN      idle_max_frames of silence, or listen_max_frames             STUCK
 USER_PAUSE  the agent says a word                                        SPEAK
@@ -25,9 +26,11 @@ TAKE        the agent says a word                                        SPEAK
 TAKE        speech for onset_frames                                      LISTEN
 TAKE        take_max_frames                                              STUCK
 SPEAK       a loop, or speak_max_frames                                  STUCK
+SPEAK       speech within withdraw_frames: it answered a pause           LISTEN
 SPEAK       speech, near or far                                          OVERLAP
 SPEAK       the agent's turn has been heard to its end                   LISTEN
 OVERLAP     the agent has fallen silent                                  LISTEN
+OVERLAP     it is within withdraw_frames, and not far: see SPEAK         LISTEN
 OVERLAP     silence for overlap_end_frames (it was a backchannel)        SPEAK
 OVERLAP     far speech for far_max_frames                                SPEAK
 OVERLAP     a claim on the floor, or yield_after_frames                  YIELD
@@ -84,6 +87,7 @@ def decide(
     left_after_frames = now.frames_in_state
     if reason is not Reason.STAY:
         now = _enter(config, now, target, reason, observation)
+    now = _hush(config, now, observation)
     decision = act(config, now, observation, reason, left_after_frames)
     if state.frame >= 0 and observation.frame != state.frame + 1:
         decision = dataclasses.replace(decision, events=(Event.FRAME_GAP, *decision.events))
@@ -91,6 +95,22 @@ def decide(
     if gated_frames != now.gated_frames:
         now = dataclasses.replace(now, gated_frames=gated_frames)
     return now, decision
+
+
+def _hush(config: TurnConfig, now: TurnState, seen: Observation) -> TurnState:
+    """Begin to keep the agent from being heard in an overlap, or go on with it."""
+    if now.state is not State.OVERLAP:
+        return now
+    if now.hushed_frames:
+        return dataclasses.replace(now, hushed_frames=now.hushed_frames + 1)
+    if now.is_far or now.turn_frames < config.hush_after_frames:
+        return now
+    return dataclasses.replace(
+        now,
+        hushed_frames=1,
+        unheard_frames=unplayed_frames(seen),
+        generation=now.generation + 1,
+    )
 
 
 def _gated_frames(config: TurnConfig, now: TurnState, seen: Observation, decision: Decision) -> int:
@@ -119,6 +139,8 @@ def _leave_start(config: TurnConfig, now: TurnState, seen: Observation) -> _Next
 def _leave_listen(config: TurnConfig, now: TurnState, seen: Observation) -> _Next | None:
     if seen.text is Text.WORD:
         return State.SPEAK, Reason.AGENT_STARTS
+    if config.is_patient and now.wanted_frames >= config.patience_frames:
+        return State.TAKE, Reason.TURN_END
     if now.silence_frames and now.turn_frames >= config.min_turn_frames:
         return State.USER_PAUSE, Reason.USER_PAUSES
     is_idle = now.silence_frames >= config.idle_max_frames
@@ -132,10 +154,10 @@ def _leave_user_pause(config: TurnConfig, now: TurnState, seen: Observation) -> 
         return State.SPEAK, Reason.AGENT_STARTS
     if now.is_speech and not now.is_far:
         return State.LISTEN, Reason.USER_RESUMES
-    if p_turn_end(config, now, seen) >= config.turn_end_above_p:
+    if _is_over(config, now, seen):
         return State.TAKE, Reason.TURN_END
-    is_held = now.is_wanted or (config.model_trust < 1 and is_turn(config, now))
-    if is_held and now.silence_frames >= config.hold_max_frames:
+    is_held = now.wanted_frames > 0 or (config.model_trust < 1 and is_turn(config, now))
+    if (is_held or now.is_withdrawn) and now.silence_frames >= config.hold_max_frames:
         return State.TAKE, Reason.HOLD_EXPIRED
     if now.frames_in_state >= config.pause_max_frames:
         if is_turn(config, now):
@@ -144,6 +166,12 @@ def _leave_user_pause(config: TurnConfig, now: TurnState, seen: Observation) -> 
     if _is_backchannel_cue(config, now):
         return State.AGENT_BC, Reason.BACKCHANNEL_CUE
     return None
+
+
+def _is_over(config: TurnConfig, now: TurnState, seen: Observation) -> bool:
+    if config.is_patient:
+        return now.wanted_frames >= config.patience_frames
+    return p_turn_end(config, now, seen) >= config.turn_end_above_p
 
 
 def _leave_take(config: TurnConfig, now: TurnState, seen: Observation) -> _Next | None:
@@ -159,6 +187,8 @@ def _leave_take(config: TurnConfig, now: TurnState, seen: Observation) -> _Next 
 def _leave_speak(config: TurnConfig, now: TurnState, seen: Observation) -> _Next | None:
     if seen.repeats > config.max_repeats or now.frames_in_state >= config.speak_max_frames:
         return State.STUCK, Reason.WATCHDOG
+    if _is_resumed(config, now):
+        return State.LISTEN, Reason.AGENT_WITHDRAWS
     if now.speech_frames == 1 or (now.is_speech and not now.is_far):
         return State.OVERLAP, Reason.USER_SPEAKS
     if now.quiet_frames >= config.agent_pause_frames + unplayed_frames(seen):
@@ -167,6 +197,8 @@ def _leave_speak(config: TurnConfig, now: TurnState, seen: Observation) -> _Next
 
 
 def _leave_overlap(config: TurnConfig, now: TurnState, seen: Observation) -> _Next | None:
+    if _is_resumed(config, now):
+        return State.LISTEN, Reason.AGENT_WITHDRAWS
     if now.silence_frames >= config.overlap_end_frames:
         if now.has_claim and now.quiet_frames:  # said into the end of the agent's turn
             return State.LISTEN, Reason.AGENT_YIELDED
@@ -217,6 +249,12 @@ def _leave_ended(config: TurnConfig, now: TurnState, seen: Observation) -> _Next
     return None
 
 
+def _is_resumed(config: TurnConfig, now: TurnState) -> bool:
+    """The user goes on where the agent has just begun: what it answered was a pause."""
+    is_young = now.since_begun_frames < config.withdraw_frames
+    return is_young and now.is_speech and not now.is_far
+
+
 def _is_backchannel_cue(config: TurnConfig, now: TurnState) -> bool:
     return (
         config.is_backchanneling
@@ -233,20 +271,43 @@ def _enter(
     changed = dataclasses.replace(now, state=target, frames_in_state=0, watchdog=None)
     match target:
         case State.SPEAK:
-            return dataclasses.replace(
-                changed, turn_frames=0, turn_words=0, has_claim=False, is_wanted=False
-            )
+            return _enter_speak(changed, reason)
         case State.OVERLAP:
-            return dataclasses.replace(changed, turn_frames=int(not now.is_far), turn_words=0)
+            return dataclasses.replace(
+                changed, turn_frames=int(not now.is_far), turn_words=0, hushed_frames=0
+            )
         case State.YIELD:
             return dataclasses.replace(changed, generation=now.generation + 1)
         case State.AGENT_BC:
             return dataclasses.replace(changed, backchannel_words=0, since_backchannel_frames=0)
         case State.STUCK:
             return _enter_stuck(config, changed, now.state, seen)
+        case State.LISTEN if reason is Reason.AGENT_WITHDRAWS:
+            return _withdrawn(config, changed)
         case State.LISTEN if reason in (Reason.NO_TURN, Reason.TIMEOUT):
             return dataclasses.replace(changed, turn_frames=0, turn_words=0)
     return changed
+
+
+def _enter_speak(changed: TurnState, reason: Reason) -> TurnState:
+    """The user's turn is done with; the agent's begins, or goes on."""
+    if reason is Reason.AGENT_STARTS:
+        changed = dataclasses.replace(changed, since_begun_frames=0, is_withdrawn=False)
+    return dataclasses.replace(
+        changed, turn_frames=0, turn_words=0, has_claim=False, wanted_frames=0
+    )
+
+
+def _withdrawn(config: TurnConfig, changed: TurnState) -> TurnState:
+    """The user's turn goes on as if it had not been answered; it wants an answer still."""
+    return dataclasses.replace(
+        changed,
+        generation=changed.generation + 1,
+        turn_frames=config.min_turn_frames + changed.turn_frames,
+        turn_words=1 + changed.turn_words,
+        has_claim=False,
+        is_withdrawn=True,
+    )
 
 
 def _enter_stuck(

@@ -30,7 +30,7 @@ from voiceagent.turntaking.types import (
     TurnState,
 )
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -76,6 +76,7 @@ class Reason(enum.StrEnum):
     NO_TURN = "no_turn"  # what was taken for speech held no words
     AGENT_STARTS = "agent_starts"
     AGENT_DONE = "agent_done"
+    AGENT_WITHDRAWS = "agent_withdraws"  # it had begun in a pause of the user
     BACKCHANNEL = "backchannel"
     NOT_ADDRESSED = "not_addressed"
     INTERRUPTION = "interruption"
@@ -160,8 +161,12 @@ class TurnState:
         is_echo: the last frame was the agent's own sound.
         gated_frames: of sound in a row that the model has not been given.
         p_eot: end of turn, as last judged in this pause.
-        is_wanted: the model wanted to start in this pause and was held.
+        wanted_frames: since the model wanted to start, was held, and the user did not go on.
+        since_begun_frames: since the agent's last turn began.
+        is_withdrawn: the agent began to answer this turn of the user and took that back.
         has_claim: something else than a backchannel was understood since the overlap began.
+        hushed_frames: in which the agent was kept from being heard in this overlap.
+        unheard_frames: of it that were on their way when that began.
         quiet_frames: frames in a row without a word or a sound of the agent.
         since_backchannel_frames: since the agent's last one.
         backchannel_words: words of the present one.
@@ -184,8 +189,12 @@ class TurnState:
     is_echo: bool = False
     gated_frames: int = 0
     p_eot: float | None = None
-    is_wanted: bool = False
+    wanted_frames: int = 0
+    since_begun_frames: int = 1000
+    is_withdrawn: bool = False
     has_claim: bool = False
+    hushed_frames: int = 0
+    unheard_frames: int = 0
     quiet_frames: int = 1000
     since_backchannel_frames: int = 1000
     backchannel_words: int = 0
@@ -210,7 +219,8 @@ class Decision:
         gain_db: of that sound where it is ducked.
         generation: of that sound; the loudspeaker drops older ones.
         is_flush: sound that was sent but not played is void.
-        trim_from_frame: the user has not heard the agent from this generated frame on.
+        trim_from_frame: the user has not heard the agent from this generated frame on, and the
+            model is to know that.
         is_resume: the agent goes on after a false interruption.
         events: of the watchdogs.
     """
