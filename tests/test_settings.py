@@ -135,7 +135,7 @@ def test_turn_taking_is_done_where_it_was_measured_and_else_written_down():
         ("[observe]\nnum_slots = 3", r"\[observe\] num_slots: not known"),
         ('[observe]\nvad = "ears"', "vad must be"),
         ("[turns]\nduck_db = 3", "duck_db must be"),
-        ("[turns]\nyield_after_frames = 2", "claim_after_frames must be below"),
+        ("[turns]\nyield_after_frames = 2", "hush_after_frames must be below"),
         ("[turns]\nduck = 3", r"\[turns\] duck: not known"),
     ],
 )

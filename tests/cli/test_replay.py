@@ -53,7 +53,7 @@ def test_other_thresholds_show_what_they_change(run, records, session_id):
     assert "claim_after_frames: 4 -> 6" in out
     assert "would have been decided otherwise" in out
     counts = {line.split("  ")[0]: line.split()[-3:] for line in out.splitlines()}
-    assert counts["frames ducked"] == ["2", "3", "+1"]
+    assert counts["frames muted"] == ["6", "7", "+1"]
     assert counts["overlap -> yield (interruption)"][-2:] == ["1", "1"]
     assert "0:05.12" in out
     assert "state yield -> overlap, reason interruption -> stay" in out
@@ -84,7 +84,7 @@ def test_json_has_all_of_it(run, records, session_id):
     assert (first["recorded"]["state"], first["replayed"]["state"]) == ("yield", "overlap")
     wanted = {"from": "overlap", "to": "yield", "reason": "interruption"}
     assert {**wanted, "recorded": 1, "replayed": 1} in found["transitions"]
-    assert found["actions"]["ducked"] == {"recorded": 2, "replayed": 3}
+    assert found["actions"]["ducked"] == {"recorded": 1, "replayed": 1}
 
 
 def edit(records, session_id, change):
@@ -151,8 +151,8 @@ def test_record_of_version_1_has_no_turn_taking(run, tmp_path):
 
 
 def test_turn_taking_of_another_version_is_refused_by_frame(run, torn):
-    edit(*torn, lambda lines: lines[4]["turn"]["row"].update(turn_schema=2))
-    with pytest.raises(RecordError, match=f"{torn[1][:8]} frame 3: schema version 2"):
+    edit(*torn, lambda lines: lines[4]["turn"]["row"].update(turn_schema=3))
+    with pytest.raises(RecordError, match=f"{torn[1][:8]} frame 3: schema version 3"):
         run(torn[1], "--records", torn[0])
 
 
@@ -168,7 +168,7 @@ def test_turn_taking_of_another_version_is_refused_by_frame(run, torn):
         ("is_gating=perhaps", "'perhaps' is not true or false"),
         ("duck_db=nan", "duck_db must be finite"),
         ("duck_db=6", "duck_db must be -60 to 0"),
-        ("yield_after_frames=3", "claim_after_frames must be below yield_after_frames"),
+        ("yield_after_frames=3", "hush_after_frames must be below yield_after_frames"),
     ],
 )
 def test_threshold_that_cannot_be_is_one_clear_error(run, records, session_id, text, problem):

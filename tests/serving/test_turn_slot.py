@@ -64,7 +64,8 @@ class Call:
 
 @pytest.fixture
 def call():
-    return Call()
+    """With an agent that neither waits nor is hushed before it yields."""
+    return Call(patience_frames=0, duck_after_frames=2, hush_after_frames=9)
 
 
 def test_tokens_mean_what_the_policy_calls_them():
@@ -183,6 +184,26 @@ def test_ducked_agent_is_softer_and_the_trace_knows_how_loud_it_was(call):
     assert last.turn["generated_dbfs"] == pytest.approx(-20)
     assert call.spoken[0].turn["generated_dbfs"] is None
     assert call.turns.played is last.pcm
+
+
+def test_words_that_nobody_hears_are_not_said():
+    call = Call()
+    call.answer()
+    call.play(2, "near", WORD, level=0.1)
+    call.play(3, "near", WORD, level=0.1)
+    assert [frame.is_said for frame in call.spoken[-5:]] == [True, True, False, False, False]
+
+
+def test_words_that_the_agent_says_again_are_said_once():
+    call = Call()
+    call.answer()
+    call.play(1, "near", WORD, level=0.1)
+    call.play(4, "near", level=0.1)
+    call.play(2, level=0.1)
+    assert call.rows[-1].decision.is_resume
+    assert call.plans[-1].forget_steps == 6  # with the word, and that had gone out
+    call.play(2, token=WORD, level=0.1)
+    assert [frame.is_said for frame in call.spoken[-2:]] == [False, True]
 
 
 def test_row_of_the_frame_is_the_trace_of_it(call):

@@ -22,7 +22,7 @@ from voiceagent.serving.local import LocalClient
 from voiceagent.serving.ports import PortFrame, SessionPort
 from voiceagent.turntaking.config import TurnConfig
 from voiceagent.turntaking.policy import decide
-from voiceagent.turntaking.trace import TurnRow
+from voiceagent.turntaking.trace import SCHEMA_VERSION, TurnRow
 from voiceagent.turntaking.types import Observation, Text, TurnState
 
 #: A question with a pause, its answer, an interruption, and an answer to that.
@@ -111,7 +111,7 @@ class ScriptedPort:
         later = self._rows[min(frame.step + 1, len(self._rows) - 1)].observation
         turn = {
             "policy": self._policy,
-            "row": {"turn_schema": 1, **dataclasses.asdict(row)},
+            "row": {"turn_schema": SCHEMA_VERSION, **dataclasses.asdict(row)},
             "generated_dbfs": later.agent_dbfs,
         }
         return dataclasses.replace(

@@ -82,7 +82,9 @@ def from_json(line: str, origin: str = "turn trace") -> TurnRow:
         raise RecordError(f"{origin}: not JSON ({error})") from error
     version = values.get("turn_schema") if isinstance(values, dict) else None
     if version != SCHEMA_VERSION:
-        raise RecordError(f"{origin}: schema version {version}, this program reads 1")
+        raise RecordError(
+            f"{origin}: schema version {version}, this program reads {SCHEMA_VERSION}"
+        )
     try:
         return TurnRow(
             state=_read(TurnState, values["state"]),
