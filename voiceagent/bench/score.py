@@ -196,23 +196,41 @@ def _overlap(heard: _Heard, scoring: Scoring) -> Row:
 
 def _tag(heard: _Heard) -> str | None:
     """What was done about the overlap, where a rule can tell: in our own scenes."""
-    scene, overlap = heard.annotation.scene, heard.annotation.overlap
-    if scene is None or overlap is None or heard.words is None:
+    if heard.annotation.scene is None or heard.annotation.overlap is None or heard.words is None:
         return None
-    before = [word for word in heard.words if word.start_s < overlap[0]]
-    since = [word for word in heard.words if word.start_s >= overlap[0]]
-    answer, *more = scene.expected.answers
-    response = more[0] if more else _response(heard)
-    return behaviour.rule_tag(
-        text_of(since), text_of(before), answer, response, heard.annotation.overlap_text
-    )
+    return behaviour.rule_tag(**overlap_texts(heard.sample, heard.words))
 
 
-def _response(heard: _Heard) -> str:
+def overlap_texts(sample: Sample, words: Sequence[TimedWord]) -> dict[str, str]:
+    """What a judge of an overlap in one of our own scenes has to go by.
+
+    Args:
+        sample: of a scene with an overlap.
+        words: of the agent.
+
+    Returns:
+        The arguments of `behaviour.rule_tag`.
+    """
+    annotation = sample.annotation
+    assert annotation is not None, "a scored sample has an annotation"
+    assert annotation.scene is not None, "only our own scenes have a script"
+    assert annotation.overlap is not None, "and this one an overlap"
+    onset_s, overlap = annotation.overlap[0], annotation.overlap_text
+    answer, *more = annotation.scene.expected.answers
+    return {
+        "said": text_of([word for word in words if word.start_s >= onset_s]),
+        "before": text_of([word for word in words if word.start_s < onset_s]),
+        "answer": answer,
+        "response": more[0] if more else _response(overlap),
+        "overlap": overlap,
+    }
+
+
+def _response(overlap: str) -> str:
     """What would answer an overlap that wants no answer."""
     from voiceagent.scenes.domain import turn_for
 
-    return turn_for(heard.annotation.overlap_text).agent_text
+    return turn_for(overlap).agent_text
 
 
 def _prosody(
