@@ -85,6 +85,8 @@ def _setting(summary: Mapping[str, Any]) -> str:
     rows += [(f"Suite: {key}", _plain(value)) for key, value in summary["settings"].items()]
     for source in summary["words_from"] or [{"recogniser": "none"}]:
         rows += [(f"Words: {key}", _plain(value)[:_MOST_LETTERS]) for key, value in source.items()]
+    for judge in summary["judged_by"]:
+        rows += [(f"Judge: {key}", _plain(value)[:_MOST_LETTERS]) for key, value in judge.items()]
     rows.append(("Detector", summary["detector"]))
     return section("Made with", facts(rows))
 

@@ -1,7 +1,8 @@
 """A run from the outside: begin it or find it again, score it, read its summary.
 
 What the command line and the tests call; each function is one stage over the run's folder. Next
-after `begin`: `runner.play_samples`, `recognise.recognise_samples`, then `score_run`.
+after `begin`: `runner.play_samples`, `recognise.recognise_samples`, `verdicts.judge_samples` where
+there is a judge, then `score_run`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from voiceagent.bench.suite import Sample, chosen, read_samples
 from voiceagent.bench.suites import people_for, planned_samples, tasks_of
 from voiceagent.bench.summary import summarise
 from voiceagent.bench.transcript import read_json
+from voiceagent.bench.verdicts import read_verdict
 from voiceagent.errors import BenchError
 
 ROWS, SUMMARY = "scores.jsonl", "summary.json"
@@ -93,7 +95,8 @@ def score_run(
     for sample in samples:
         rows.append(score_sample(folder, sample, scoring))
         on_sample()
-    summary = summarise(plan, tasks_of(plan.suite), rows, rules, _word_sources(folder, samples))
+    heard, judged = _word_sources(folder, samples), _judges(folder, samples)
+    summary = summarise(plan, tasks_of(plan.suite), rows, rules, heard, judged)
     folder.write_text(ROWS, "".join(json.dumps(row) + "\n" for row in rows))
     folder.write(SUMMARY, summary)
     return summary
@@ -121,6 +124,16 @@ def read_rows(folder: RunFolder) -> list[Row]:
     read_summary(folder)
     lines = (folder.path / ROWS).read_text(encoding="utf-8").splitlines()
     return [json.loads(line) for line in lines]
+
+
+def _judges(folder: RunFolder, samples: Sequence[Sample]) -> list[dict[str, Any]]:
+    """Everybody who gave a verdict that counts, each once."""
+    found: list[dict[str, Any]] = []
+    for sample in samples:
+        judged = folder.judged(sample.key)
+        if judged and judged["judge"] not in found and read_verdict(folder, sample)[0] is not None:
+            found.append(judged["judge"])
+    return found
 
 
 def _word_sources(folder: RunFolder, samples: Sequence[Sample]) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ Source: Full-Duplex-Bench v1.5 (arXiv 2507.23159), general measures.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 
@@ -42,6 +42,9 @@ class Prosody:
     def to_json(self) -> dict[str, float | None]:
         """A part of the sample's row."""
         return asdict(self)
+
+
+MEASURES = tuple(field.name for field in fields(Prosody))
 
 
 def words_per_minute(words: Sequence[TimedWord]) -> float | None:
