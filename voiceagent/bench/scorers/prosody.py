@@ -94,12 +94,16 @@ def measure(speech: Samples, rate_hz: int, words: Sequence[TimedWord]) -> Prosod
 
 
 def trimmed_mean(values: Sequence[float]) -> float | None:
-    """The mean of what lies between the 5th and the 95th percentile; None of nothing."""
+    """The mean of what lies between the 5th and the 95th percentile; None where nothing does.
+
+    That is so of two values that differ, as officially.
+    """
     if not len(values):
         return None
     ordered = np.asarray(values, np.float64)
     low, high = np.percentile(ordered, _KEPT)
-    return float(ordered[(ordered >= low) & (ordered <= high)].mean())
+    kept = ordered[(ordered >= low) & (ordered <= high)]
+    return float(kept.mean()) if len(kept) else None
 
 
 def _mean_and_spread(values: np.ndarray) -> tuple[float | None, float | None]:
