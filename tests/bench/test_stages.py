@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from voiceagent.bench.builtin import BuiltinConfig, speak_scenes
+from voiceagent.bench.builtin import BUILTIN, BuiltinConfig, speak_scenes
 from voiceagent.bench.folder import RunFolder
 from voiceagent.bench.recognise import OwnText, recognise_samples
 from voiceagent.bench.runner import play_samples
@@ -18,6 +18,7 @@ from voiceagent.bench.stages import (
     read_summary,
     score_run,
 )
+from voiceagent.bench.summary import columns_of
 from voiceagent.bench.transcript import TimedWord
 from voiceagent.errors import BenchError
 from voiceagent.scenes import speaker
@@ -148,8 +149,8 @@ def scene_of(call, scenes):
 
 
 def at_once(call, scenes, monologue):
-    """Talks as soon as anybody does, for three seconds."""
-    spoken = [e for e in scene_of(call, scenes).events if e.kind in ("part", "question")]
+    """Talks as soon as there is a sound, for three seconds."""
+    spoken = [e for e in scene_of(call, scenes).events if e.channel != "agent"]
     if not spoken:
         return np.zeros(len(call.user), np.float32), ()
     return placed(call, monologue, spoken[0].start_ms / 1000 + 0.1, 3.0)
@@ -191,6 +192,49 @@ def deserts(scenes, monologue, scripted, tmp_path_factory):
 
 
 OVERLAPS = ("user_backchannel", "talking_to_other", "background_speech")
+
+
+#: Of each task and column what each deserves: at once, never, echo, without end; ... is either.
+DESERVED = {
+    "pause_handling": {"good": (0, 0, 0, 0), "tor": (1, 0, ..., 1), "right": (0, 0, 0, 0)},
+    "agent_backchannel": {"good": (0, 1, 0, 0), "tor": (1, 0, 1, 1), "jsd": (1, 1, 1, 1)},
+    "smooth_turn_taking": {"good": (0, 0, 0, 0), "tor": (1, 0, ..., 1), "right": (0, 0, 0, 0)},
+    "user_interruption": {
+        "good": (0, None, None, 0),
+        "tor": (0, 0, 0, 1),
+        "respond": (0, 0, 0, 0),
+        "right": (0, 0, 0, 0),
+        "not_exercised": (0, 1, 1, 0),
+    },
+    **{
+        task: {
+            "good": (..., None, None, 1),  # it does speak through it
+            "resume": (0, 0, 0, 0),
+            "respond": (0, 0, 0, 0),
+            "right": (0, 0, 0, 0),
+            "right_censored": (0, 0, ..., 1),
+        }
+        for task in OVERLAPS
+    },
+    "noise": {"good": (0, 1, 1, 0), "tor": (1, 0, 0, 1)},
+    "silence": {"good": (1, 1, 1, 0), "tor": (0, 0, 0, 1)},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", DESERVED)
+def test_every_caricature_gets_what_it_deserves(deserts, task):
+    for column, expected in DESERVED[task].items():
+        for caricature, value in zip(deserts, expected, strict=True):
+            if value is not ...:
+                assert deserts[caricature][task][column] == value, (column, caricature.__name__)
+
+
+def test_every_axis_is_looked_at():
+    columns = {task.name: columns_of(task.axes) for task in BUILTIN}
+    assert set(DESERVED) == set(columns)
+    for task, expected in DESERVED.items():
+        assert set(expected) <= {column.name for column in columns[task]}
 
 
 @pytest.mark.slow

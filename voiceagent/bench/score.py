@@ -27,7 +27,7 @@ from voiceagent.bench.voice import AgentSound
 from voiceagent.errors import BenchError, VoiceAgentError
 from voiceagent.records.axes import Axes, measure
 from voiceagent.records.conversation import Conversation
-from voiceagent.records.events import WANTED
+from voiceagent.records.events import BACKCHANNEL_MS, WANTED
 from voiceagent.testing.words import normalise
 
 NO_WORDS = "no words recognised: run 'voiceagent bench asr'"
@@ -303,9 +303,19 @@ def is_good(sample: Sample, talk: Conversation, axes: Axes) -> bool | None:
     if "silence" in task.axes:
         return not talk.agent
     if "backchannel" in task.axes:
-        return is_kept
+        return is_kept and not _talks_into(talk)
     is_taken = axes.turns_taken.count == axes.turns_taken.of > 0
     return is_taken and is_kept and axes.pauses_held.count == axes.pauses_held.of
+
+
+def _talks_into(talk: Conversation) -> bool:
+    """Whether the agent is talking when a turn begins, and goes on: it never got the floor."""
+    turns = [speech for speech in talk.user if speech.kind == "turn"]
+    return any(
+        agent.span.start_ms < turn.start_ms < agent.span.end_ms - BACKCHANNEL_MS
+        for turn in turns
+        for agent in talk.agent
+    )
 
 
 def _is_overlap_good(kind: str, axes: Axes) -> bool | None:
