@@ -84,6 +84,8 @@ class _Heard:
     sample: Sample
     annotation: Annotation
     words: tuple[TimedWord, ...] | None
+    #: As the target told them, if it did, else `words`.
+    meant: tuple[TimedWord, ...] | None
     output: Sound
     user: list[Stretch]
     agent: list[Stretch]
@@ -122,6 +124,7 @@ def _listen(folder: RunFolder, sample: Sample, scoring: Scoring) -> _Heard:
         sample=sample,
         annotation=sample.annotation,
         words=words,
+        meant=folder.own_words(sample.key) or words,
         output=output,
         user=user,
         agent=agent,
@@ -282,12 +285,15 @@ def _axes(heard: _Heard) -> Row:
 
 
 def _is_right(heard: _Heard) -> bool | None:
-    """Whether the last thing said is the last answer of a script; None where nothing says so."""
-    if "answer" not in heard.sample.task.axes or heard.words is None:
+    """Whether the last thing it meant to say is a script's last answer; None without a script.
+
+    A recogniser's slip is no wrong answer, so a target that tells its words is taken at them.
+    """
+    if "answer" not in heard.sample.task.axes or heard.meant is None:
         return None
     assert heard.annotation.scene is not None, "only our own scenes have answers"
     answer = normalise(heard.annotation.scene.expected.answers[-1])
-    return normalise(text_of(heard.words))[-len(answer) :] == answer
+    return normalise(text_of(heard.meant))[-len(answer) :] == answer
 
 
 def is_good(sample: Sample, talk: Conversation, axes: Axes) -> bool | None:

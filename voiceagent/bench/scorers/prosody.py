@@ -8,7 +8,7 @@ Source: Full-Duplex-Bench v1.5 (arXiv 2507.23159), general measures.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -44,7 +44,16 @@ class Prosody:
         return asdict(self)
 
 
-MEASURES = tuple(field.name for field in fields(Prosody))
+MEASURE_TITLES = {
+    "wpm": "Pace, words a minute",
+    "pitch_hz": "Pitch, Hz",
+    "pitch_spread_hz": "Pitch, spread, Hz",
+    "intensity_db": "Loudness, dB",
+    "intensity_spread_db": "Loudness, spread, dB",
+}
+MEASURES = tuple(MEASURE_TITLES)
+#: Of the official measures the one that is not here.
+NO_QUALITY = "not measured: needs UTMOSv2's weights, which no package registry has"
 
 
 def words_per_minute(words: Sequence[TimedWord]) -> float | None:
