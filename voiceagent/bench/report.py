@@ -221,10 +221,11 @@ def _published_row(system: Published, task: str, columns: Sequence[Column]) -> s
 def _players(rows: Sequence[Row], player_of: PlayerOf) -> str:
     order = {False: 0, None: 1, True: 2}
     done = sorted((r for r in rows if r["status"] == "done"), key=lambda r: order[r["is_good"]])
-    return "".join(
-        f"<h3>{escape(row['id'])}: {_verdict(row)}</h3>{player_of(row)}"
+    shown = "".join(
+        f"<div><h3>{escape(row['id'])}: {_verdict(row)}</h3>{player_of(row)}</div>"
         for row in done[:MOST_PLAYERS]
     )
+    return f'<div class="players">{shown}</div>' if shown else ""
 
 
 def _verdict(row: Row) -> str:
