@@ -88,7 +88,8 @@ def test_a_partial_run_has_an_exit_code_of_its_own(stored, capsys):
         (("run", "builtin", "--target", "ws://127.0.0.1:9"), "9: cannot be reached"),
         (("run", "builtin", "--target", "webrtc+http://127.0.0.1:9"), "9: cannot be reached"),
         (("run", "builtin", "--asr", "siri"), "there is no recogniser 'siri'"),
-        (("run", "builtin", "--judge", "http://x/v1"), "--judge needs --upstream"),
+        (("run", "builtin", "--judge", "http://x/v1"), "tagged by a rule"),
+        (("run", "fdb-v1", "--judge", "http://x/v1"), "--judge needs --upstream"),
         (("judge", "/no/such/run"), "name a judge"),
     ],
 )
@@ -138,4 +139,4 @@ def test_a_judge_gives_ratings_and_is_asked_once(stored, upstream, judge_server,
     assert bench("judge", stored / "run", *judge, "--asr", "none") == 0
     assert len(server.asked) == 2
     page = (stored / "run" / "report.html").read_text()
-    assert "Judge: judge" in page
+    assert "<dt>Judge</dt><dd>m</dd>" in page

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from voiceagent.bench.runner import play_samples, seconds_left
 from voiceagent.bench.stages import begin, plan_run, read_rows, read_summary, score_run
 from voiceagent.bench.suites import planned_samples
 from voiceagent.bench.targets.factory import check_reachable
+from voiceagent.bench.verdicts import judge_samples, read_prompts
 from voiceagent.cli.bench_options import (
     add_asr_argument,
     add_judge_arguments,
@@ -33,6 +34,7 @@ from voiceagent.errors import BenchError, ConfigError
 
 if TYPE_CHECKING:
     from voiceagent.bench.judge import Judge
+    from voiceagent.bench.prompts import Prompt
     from voiceagent.bench.recognise import WordSource
     from voiceagent.bench.suite import Sample
     from voiceagent.bench.targets.base import Target
@@ -125,6 +127,7 @@ def run(options: argparse.Namespace) -> int:
     print(f"{options.suite} on {options.target}, in {folder.path}")
     try:
         samples = _prepare(folder, options, target.facts)
+        prompts = read_prompts(samples, options.upstream) if judge is not None else {}
         _play(folder, samples, target)
     finally:
         target.close()
@@ -132,7 +135,7 @@ def run(options: argparse.Namespace) -> int:
         return 0
     _recognise(folder, samples, source)
     if judge is not None:
-        _judge(folder, samples, judge, source, options)
+        _judge(folder, samples, judge, source, prompts)
     summary = _score(folder, options)
     _report(folder, folder.path / "report.html")
     return 0 if summary["is_whole"] else PARTIAL
@@ -155,7 +158,8 @@ def run_judge(options: argparse.Namespace) -> int:
     if judge is None:
         raise ConfigError("name a judge: --judge URL --judge-model NAME --upstream DIR")
     samples = planned_samples(folder.plan())
-    _judge(folder, samples, judge, open_source(options.asr), options)
+    prompts = read_prompts(samples, options.upstream)
+    _judge(folder, samples, judge, open_source(options.asr), prompts)
     return 0
 
 
@@ -227,13 +231,11 @@ def _judge(
     samples: Sequence[Sample],
     judge: Judge,
     source: WordSource | None,
-    options: argparse.Namespace,
+    prompts: Mapping[str, Prompt],
 ) -> None:
     from voiceagent.bench.recognise import recognise_users
-    from voiceagent.bench.verdicts import judge_samples, read_prompts
 
     try:
-        prompts = read_prompts(samples, options.upstream)
         if source is not None and "behaviour" in prompts:
             with _bar(len(samples), "words of the users", "recording") as bar:
                 recognise_users(folder, samples, source, bar.update, _print_failure)

@@ -15,7 +15,12 @@ from voiceagent.bench.rules import CORRECTED, RULES
 from voiceagent.bench.suites import SUITES
 from voiceagent.bench.targets.factory import KNOWN_TARGETS, TargetOptions, open_target
 from voiceagent.bench.targets.in_process import InProcessConfig
-from voiceagent.cli.options import add_model_arguments, add_prompt_arguments, positive_int
+from voiceagent.cli.options import (
+    add_model_arguments,
+    add_policy_argument,
+    add_prompt_arguments,
+    positive_int,
+)
 from voiceagent.cli.voices import default_root
 from voiceagent.errors import ConfigError
 
@@ -57,12 +62,7 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         help="conversations at once, in process or with a gateway (default: 8)",
     )
     parser.add_argument("--token", help="of a gateway that wants one")
-    parser.add_argument(
-        "--policy",
-        choices=("off", "shadow", "on"),
-        default="off",
-        help="turn-taking control, in process (default: off)",
-    )
+    add_policy_argument(parser, default="off")
     parser.add_argument("--only-play", action="store_true", help="stop after the first stage")
     add_asr_argument(parser)
     add_judge_arguments(parser)
@@ -127,7 +127,7 @@ def open_target_of(options: argparse.Namespace) -> Target:
     """The target of ``bench run``."""
     given = {"role": options.role, "voice": options.voice}
     session: dict[str, Any] = {name: value for name, value in given.items() if value}
-    if options.policy != "off":
+    if options.policy not in (None, "off"):
         session["policy"] = options.policy
     config = InProcessConfig(
         model=options.model,
@@ -146,10 +146,13 @@ def open_judge_of(options: argparse.Namespace) -> Judge | None:
     """The judge; None where none was named.
 
     Raises:
-        ConfigError: it lacks a model or the official prompts, or httpx is not installed.
+        ConfigError: nothing needs one, it lacks a model or the official prompts, or httpx is not
+            installed.
     """
     if options.judge is None:
         return None
+    if getattr(options, "suite", None) == "builtin":
+        raise ConfigError("--judge: overlaps of our own scenes are tagged by a rule; leave it out")
     if options.upstream is None:
         raise ConfigError(
             "--judge needs --upstream DIR, your checkout of Full-Duplex-Bench: what a judge is "
