@@ -54,5 +54,14 @@ def test_praat_finds_the_pitch_of_a_tone(words):
     assert "parselmouth" in sys.modules
 
 
+def test_frames_of_zeros_are_no_loudness():
+    pytest.importorskip("parselmouth")
+    tone = np.sin(2 * np.pi * 200 * np.arange(RATE_HZ) / RATE_HZ).astype(np.float32)
+    gap = np.zeros(RATE_HZ, np.float32)
+    found = measure(np.concatenate([tone, gap, tone]), RATE_HZ, ())
+    assert found.intensity_db == pytest.approx(91, abs=2)
+    assert found.intensity_spread_db < 30
+
+
 def test_too_little_sound_has_no_pitch(words):
     assert measure(np.zeros(100, np.float32), RATE_HZ, ()).pitch_hz is None

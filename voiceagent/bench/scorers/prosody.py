@@ -17,6 +17,8 @@ from voiceagent.bench.transcript import TimedWord
 
 _STEP_S = 0.01
 _LOWEST_HZ, _HIGHEST_HZ = 50.0, 600.0
+#: What Praat gives for frames of zeros lies below; they are not loudness.
+_NOTHING_DB = -200.0
 #: What lies outside these percentiles is left out of a mean.
 _KEPT = (5, 95)
 
@@ -97,6 +99,7 @@ def measure(speech: Samples, rate_hz: int, words: Sequence[TimedWord]) -> Prosod
     sound = parselmouth.Sound(speech.astype(np.float64), rate_hz)
     pitch = sound.to_pitch(_STEP_S, _LOWEST_HZ, _HIGHEST_HZ).selected_array["frequency"]
     loudness = sound.to_intensity(time_step=_STEP_S).values.ravel()
+    loudness = loudness[loudness > _NOTHING_DB]
     pitch_hz, pitch_spread_hz = _mean_and_spread(pitch[pitch > 0])
     intensity_db, intensity_spread_db = _mean_and_spread(loudness)
     return Prosody(wpm, pitch_hz, pitch_spread_hz, intensity_db, intensity_spread_db)
