@@ -25,8 +25,8 @@ from voiceagent.bench.fdb import FDB_V1
 from voiceagent.bench.folder import RunFolder
 from voiceagent.bench.recognise import OwnText, recognise_samples
 from voiceagent.bench.runner import play_samples, seconds_left
-from voiceagent.bench.score import Scoring, score_sample
-from voiceagent.bench.stages import begin, plan_run
+from voiceagent.bench.score import Scoring
+from voiceagent.bench.stages import begin, plan_run, score_samples
 from voiceagent.bench.suite import Sample
 from voiceagent.bench.targets.in_process import InProcessConfig, InProcessTarget
 from voiceagent.scenes import SCENE_CLASSES, make_script, render
@@ -96,8 +96,8 @@ def score_all(folder: RunFolder, samples: Sequence[Sample]) -> float:
     """Seconds."""
     scoring = Scoring()
     begin_s = time.perf_counter()
-    for sample in tqdm(samples, desc="scoring"):
-        score_sample(folder, sample, scoring)
+    for _ in tqdm(score_samples(folder, samples, scoring), "scoring", total=len(samples)):
+        pass
     return time.perf_counter() - begin_s
 
 

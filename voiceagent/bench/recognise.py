@@ -15,7 +15,7 @@ from voiceagent.bench.folder import DONE, Recognised, RunFolder
 from voiceagent.bench.recognisers import Parakeet, Sphinx, Whisper, cropped_from_s
 from voiceagent.bench.suite import Sample
 from voiceagent.bench.transcript import Transcript, read_transcript
-from voiceagent.errors import BenchError, ConfigError, RecogniserUnavailable
+from voiceagent.errors import AudioFileError, BenchError, ConfigError, RecogniserUnavailable
 
 KNOWN = ("auto", "whisper", "whisper:DIR", "text", "given:DIR", "parakeet", "sphinx", "none")
 
@@ -89,7 +89,7 @@ def recognise_samples(
         for take in () if sample.fault else sample.takes:
             try:
                 _recognise(folder, sample, take, source)
-            except BenchError as error:
+            except (AudioFileError, BenchError) as error:
                 on_failure(sample.key, str(error))
         on_sample()
 
@@ -116,7 +116,7 @@ def recognise_users(
         for take in sample.takes if sample.task.has_clean and not sample.fault else ():
             try:
                 _recognise_user(folder, sample, take, source)
-            except BenchError as error:
+            except (AudioFileError, BenchError) as error:
                 on_failure(sample.key, str(error))
         on_sample()
 

@@ -8,7 +8,9 @@ there is a judge, then `score_run`.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from voiceagent.bench.transcript import read_json
 from voiceagent.bench.verdicts import read_verdict
 from voiceagent.errors import BenchError
 
+_MOST_THREADS = 4
 ROWS, SUMMARY = "scores.jsonl", "summary.json"
 
 
@@ -92,14 +95,25 @@ def score_run(
     plan = folder.plan()
     scoring = Scoring(rules=rules, people=people_for(plan, upstream))
     samples, rows = planned_samples(plan), []
-    for sample in samples:
-        rows.append(score_sample(folder, sample, scoring))
+    for row in score_samples(folder, samples, scoring):
+        rows.append(row)
         on_sample()
     heard, judged = _word_sources(folder, samples), _judges(folder, samples)
     summary = summarise(plan, tasks_of(plan.suite), rows, rules, heard, judged)
     folder.write_text(ROWS, "".join(json.dumps(row) + "\n" for row in rows))
     folder.write(SUMMARY, summary)
     return summary
+
+
+def score_samples(folder: RunFolder, samples: Sequence[Sample], scoring: Scoring) -> Iterator[Row]:
+    """Score recordings, several beside one another; see `score.score_sample`.
+
+    Yields:
+        Their rows, in order.
+    """
+    # the detector's network, which takes most of the time, runs outside the interpreter's lock
+    with ThreadPoolExecutor(min(_MOST_THREADS, os.cpu_count() or 1), "score") as pool:
+        yield from pool.map(lambda sample: score_sample(folder, sample, scoring), samples)
 
 
 def read_summary(folder: RunFolder) -> dict[str, Any]:

@@ -1,7 +1,5 @@
 """The stage between recognising and scoring: what a judge says of each recording that needs one.
 
-    run -> recognise -> judge -> score -> report
-
 Asked is what the official scripts ask: how well the reply to an interruption fits it (v1, only
 where the agent took the floor), and what was done about an overlap (v1.5, from all four
 transcripts). A verdict lies with the checksum of the words that it was made from, so nothing is
