@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from voiceagent.bench.compare import Comparison
@@ -13,6 +13,7 @@ from voiceagent.bench.summary import columns_of
 def print_summary(summary: dict[str, Any]) -> None:
     """Every number of every task, the official ones marked."""
     print(f"{headline(summary)}  rules: {summary['rules']}")
+    print(made_with(summary))
     rows: list[tuple[object, ...]] = [("", "* official", "value (95 %)", "n")]
     for task in summary["tasks"].values():
         for column in columns_of(task["axes"]):
@@ -23,6 +24,22 @@ def print_summary(summary: dict[str, Any]) -> None:
         for reason, count in task["missing"].items():
             rows.append((task["title"], f"  missing: {reason}", "", count))
     _print_table(rows)
+
+
+def made_with(summary: Mapping[str, Any]) -> str:
+    """What the numbers hang on besides the rules, in a line."""
+    heard = [_named(source, "recogniser", "version", "model") for source in summary["words_from"]]
+    judged = [f"{_named(judge, 'judge')}, seed {judge['seed']}" for judge in summary["judged_by"]]
+    parts = {
+        "words": "; ".join(heard) or "none",
+        "judge": "; ".join(judged) or "none",
+        "detector": summary["detector"],
+    }
+    return "  ".join(f"{name}: {text}" for name, text in parts.items())
+
+
+def _named(source: Mapping[str, Any], *keys: str) -> str:
+    return " ".join(str(source[key]) for key in keys if source.get(key))
 
 
 def print_comparison(comparisons: Sequence[Comparison]) -> None:
