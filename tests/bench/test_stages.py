@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from voiceagent.bench.builtin import BUILTIN, BuiltinConfig, speak_scenes
-from voiceagent.bench.folder import RunFolder
+from voiceagent.bench.folder import Recognised, RunFolder
 from voiceagent.bench.recognise import OwnText, recognise_samples
 from voiceagent.bench.runner import play_samples
 from voiceagent.bench.stages import (
@@ -288,6 +288,24 @@ def test_an_echo_takes_over_but_answers_nothing(deserts):
     assert tasks["agent_backchannel"]["tor"] == 1
     for name in ("user_interruption", *OVERLAPS):
         assert (tasks[name]["respond"], tasks[name]["talked_through"]) == (0, 0), name
+
+
+@pytest.mark.slow
+def test_an_answer_is_right_by_the_targets_own_words_whatever_was_recognised(
+    scenes, scripted, tmp_path
+):
+    def by_heart(call):
+        answers = scene_of(call, scenes).expected.answers[-1:]
+        said = " ".join(answers).split()
+        words = tuple(TimedWord(w, 1 + i / 10, 1.1 + i / 10) for i, w in enumerate(said))
+        return np.zeros(len(call.user), np.float32), words
+
+    folder = run_all(tmp_path / "run", scenes, "builtin", scripted(by_heart))
+    for key in folder.plan().keys:
+        folder.set_recognised(key, "", Recognised(words=(), source={}))
+    tasks = score_run(folder)["tasks"]
+    assert tasks["smooth_turn_taking"]["numbers"]["right"]["value"] == 1
+    assert tasks["user_interruption"]["numbers"]["right"]["value"] == 1
 
 
 @pytest.mark.slow

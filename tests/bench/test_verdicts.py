@@ -117,15 +117,23 @@ def test_another_judge_is_asked_anew(played, judged):
     assert read_verdict(folder, samples[0]) == (2, "")
 
 
-def test_the_same_judge_is_not_asked_again(played, judged, upstream, judge_server):
+def test_the_same_judge_is_asked_again_only_about_other_words(
+    played, upstream, judge_server, words
+):
     folder, samples = played("fdb-v1", TALKING)
     server = judge_server(RATING)
     prompts = read_prompts(samples, upstream)
-    for _ in range(2):
+
+    def ask():
         judge = Judge(JudgeConfig(url=server.url, model="m"))
         judge_samples(folder, samples, judge, prompts, lambda: None, print)
         judge.close()
-    assert len(server.asked) == 1
+        return len(server.asked)
+
+    assert (ask(), ask()) == (1, 1)
+    changed = Recognised(words=words(*TALKING, (2.0, 2.2)), source={})
+    folder.set_recognised(samples[0].key, "", changed)
+    assert ask() == 2
 
 
 def test_a_judge_without_a_verdict_leaves_the_column_empty(played, judged):

@@ -55,6 +55,11 @@ def test_giving_back_the_overlap_is_no_response():
     assert rule_tag(response, "you can", ANSWER, response, question) == "respond"
 
 
+def test_giving_back_a_request_to_repeat_is_no_asking():
+    asked = "can you repeat that"
+    assert rule_tag(asked, "you can", ANSWER, RESPONSE, asked) == "unknown"
+
+
 def test_an_overlap_that_wants_nothing_can_only_be_resumed():
     assert tag("add numbers or to tell you", response="") == "resume"
 
