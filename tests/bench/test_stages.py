@@ -96,6 +96,13 @@ def test_a_run_that_was_not_scored_says_what_to_do(tmp_path, data, chatty):
         read_rows(folder)
 
 
+def test_a_summary_of_another_version_says_what_to_do(tmp_path, data, chatty):
+    folder = run_all(tmp_path / "run", data, "fdb-v1", chatty())
+    folder.write(SUMMARY, {**read_summary(folder), "schema": 1})
+    with pytest.raises(BenchError, match="score' once more"):
+        read_summary(folder)
+
+
 def test_a_run_in_its_data_is_refused(data):
     with pytest.raises(BenchError, match="never written to"):
         begin(RunFolder(data / "run"), plan_run("fdb-v1", data, {}, {}))

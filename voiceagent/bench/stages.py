@@ -19,7 +19,7 @@ from voiceagent.bench.rules import CORRECTED, Rules
 from voiceagent.bench.score import Row, Scoring, score_sample
 from voiceagent.bench.suite import Sample, chosen, read_samples
 from voiceagent.bench.suites import people_for, planned_samples, tasks_of
-from voiceagent.bench.summary import summarise
+from voiceagent.bench.summary import SCHEMA, summarise
 from voiceagent.bench.transcript import read_json
 from voiceagent.bench.verdicts import read_verdict
 from voiceagent.errors import BenchError
@@ -120,12 +120,14 @@ def read_summary(folder: RunFolder) -> dict[str, Any]:
     """The summary of a run.
 
     Raises:
-        BenchError: it was not scored.
+        BenchError: it was not scored, or by another version.
     """
     path = folder.path / SUMMARY
     if not path.is_file():
         raise BenchError(f"{folder.path}: is not scored; run 'voiceagent bench score' on it")
-    document: dict[str, Any] = read_json(path)
+    document = read_json(path)
+    if not isinstance(document, dict) or document.get("schema") != SCHEMA:
+        raise BenchError(f"{path}: of another version; run 'voiceagent bench score' once more")
     return document
 
 

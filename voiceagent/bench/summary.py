@@ -19,7 +19,7 @@ from voiceagent.bench.scorers import behaviour, prosody, significance
 from voiceagent.bench.suite import Task
 from voiceagent.records.figures import HUMAN_SOURCE, human_distance_ms
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 @dataclass(frozen=True, slots=True)
