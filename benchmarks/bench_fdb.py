@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -67,8 +68,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=90_000, help="of the first scene")
     parser.add_argument("--asr", default="whisper", help="as of voiceagent bench")
     parser.add_argument("--agents", nargs="+", choices=AGENTS, default=list(AGENTS))
+    keep = Path(tempfile.gettempdir()) / "bench-fdb"
     parser.add_argument(
-        "--keep", type=Path, default=Path("bench-fdb"), help="folder of scenes and runs"
+        "--keep", type=Path, default=keep, help=f"folder of scenes and runs (default: {keep})"
     )
     return parser.parse_args()
 
