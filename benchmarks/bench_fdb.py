@@ -31,9 +31,9 @@ from voiceagent.errors import VoiceAgentError
 
 #: Name -> target and policy.
 AGENTS = {
-    "nano, off": ("in-process", "off"),
-    "nano, shadow": ("in-process", "shadow"),
-    "nano, on": ("in-process", "on"),
+    "nano-off": ("in-process", "off"),
+    "nano-shadow": ("in-process", "shadow"),
+    "nano-on": ("in-process", "on"),
     "cascade": ("cascade", ""),
 }
 #: What the printed table has of each task; the documents have all.
@@ -58,8 +58,8 @@ def main() -> None:
         folders = {name: run(name, data, config, options) for name in options.agents}
     except VoiceAgentError as error:
         sys.exit(f"bench_fdb: {error}")
-    if {"nano, off", "nano, on"} <= set(folders):
-        compare(folders["nano, off"], folders["nano, on"], options)
+    if {"nano-off", "nano-on"} <= set(folders):
+        compare(folders["nano-off"], folders["nano-on"], options)
 
 
 def arguments() -> argparse.Namespace:
@@ -81,7 +81,8 @@ def run(name: str, data: Path, config: BuiltinConfig, options: argparse.Namespac
     in_process = InProcessConfig(
         session={} if policy in ("", "off") else {"policy": policy}, threads=options.threads
     )
-    folder = RunFolder(options.keep / name.replace(", ", "-"))
+    folder = RunFolder(options.keep / name)
+    is_resumed = folder.has_plan
     target = open_target(kind, TargetOptions(in_process=in_process))
     samples = begin(folder, plan_run("builtin", data, target.facts, config.facts()))
     took: dict[str, float] = {}
@@ -100,8 +101,9 @@ def run(name: str, data: Path, config: BuiltinConfig, options: argparse.Namespac
     show(name, summary)
     results = {task: found["numbers"] for task, found in summary["tasks"].items()}
     kept = ("rules", "words_from", "detector", "target", "is_whole")
+    results["took"] = None if is_resumed else took  # else it is of a part only
     made_with = {"n": options.n, "seed": options.seed, **{key: summary[key] for key in kept}}
-    print(record("fdb_builtin", {"agent": name, **made_with}, {**results, "took": took}, options))
+    print(record("fdb_builtin", {"agent": name, **made_with}, results, options))
     return folder
 
 
@@ -129,7 +131,7 @@ def compare(off: RunFolder, on: RunFolder, options: argparse.Namespace) -> None:
     for each in found:
         change = {"off": each.first, "on": each.second, **each.difference.to_json()}
         results.setdefault(each.task, {})[each.title] = change
-    finish("fdb_builtin", {"compared": "nano, on - off", "n": options.n}, results, options)
+    finish("fdb_builtin", {"compared": "nano-on - nano-off", "n": options.n}, results, options)
 
 
 if __name__ == "__main__":
