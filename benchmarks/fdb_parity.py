@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 import soundfile
+import torch
 from harness import finish, make_parser, print_card, print_table, start
 from tqdm import tqdm
 
@@ -35,7 +36,8 @@ from voiceagent.bench.recognise import Given, recognise_samples
 from voiceagent.bench.rules import UPSTREAM_D7336BD
 from voiceagent.bench.runner import play_samples
 from voiceagent.bench.scorers import prosody
-from voiceagent.bench.sound import Sound, write_sound
+from voiceagent.bench.sound import Sound, read_sound, write_sound
+from voiceagent.bench.speech import RATE_HZ
 from voiceagent.bench.stages import begin, plan_run, read_rows, score_run
 from voiceagent.bench.targets.replay import ReplayTarget
 from voiceagent.bench.transcript import parse_transcript
@@ -52,6 +54,8 @@ SENTENCES = ("mm hm", "yeah", "okay", "what is three plus four", "when do you op
 VOICES = ("espeak:en-us", "flite:slt", "espeak:en-us+f2")
 RATES_HZ = (16_000, 24_000)
 TOLERANCE = 1e-6
+#: Of the voice, with `praat-parselmouth`; to three decimals, since theirs are sums of float32.
+VOICE = ("pitch_hz", "pitch_spread_hz", "intensity_db", "intensity_spread_db")
 
 
 def main() -> None:
@@ -164,7 +168,16 @@ def score_ours(scratch: Path, suite: str, options: argparse.Namespace) -> dict[s
         row["words"] = parse_transcript(json.loads(path.read_text()), key)
         times = json.loads((scratch / "data" / key / "metadata.json").read_text())["timestamps"]
         row["overlap_end_s"] = times[1]
+        row |= voice_of(scratch / "outputs" / key / "output.wav")
     return {f"{row['task']}/{row['id']}": row for row in rows}
+
+
+def voice_of(path: Path) -> dict[str, float]:
+    """Pitch and loudness of a recording as we measure them, if Praat is installed."""
+    if not prosody.is_praat_installed():
+        return {}
+    found = prosody.measure(read_sound(path).at(RATE_HZ), RATE_HZ, ()).to_json()
+    return {name: round(found[name] or 0.0, 3) for name in VOICE}
 
 
 def mine(row: dict[str, Any], name: str) -> Any:
@@ -260,7 +273,19 @@ class Official:
         chunks = json.loads((folder / "output.json").read_text())["chunks"]
         end_s = json.loads((folder / "metadata.json").read_text())["timestamps"][1]
         split_s = general._choose_split_time_word_aligned(end_s, chunks)
-        return {"wpm": general._wpm_speech_only(chunks), "split_s": split_s}
+        found = {"wpm": general._wpm_speech_only(chunks), "split_s": split_s}
+        return found | self._voice(folder / "output.wav")
+
+    def _voice(self, path: Path) -> dict[str, float]:
+        if not prosody.is_praat_installed():
+            return {}
+        general = self._modules["eval_general_before_after"]
+        sound = torch.from_numpy(read_sound(path).at(RATE_HZ))
+        values = (
+            *general._compute_pitch_stats_robust(sound, RATE_HZ),
+            *general._compute_intensity_stats_robust(sound, RATE_HZ),
+        )
+        return {name: round(value, 3) for name, value in zip(VOICE, values, strict=True)}
 
 
 def anchor(folder: Path) -> None:

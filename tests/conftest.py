@@ -1,5 +1,9 @@
 """Fixtures that several rooms share: one thread, fixed seeds, the embedded model, tiny decoders."""
 
+import http.server
+import json
+import threading
+
 import pytest
 import torch
 from voiceagent_codec.base import CodeSpace
@@ -140,3 +144,92 @@ def promptable_folder(tmp_path_factory):
     mimi = {**TINY_MIMI, "quantizer": {"bins": 2048, "dimension": 8}}
     write_random_moshi(folder, {**TINY_PERSONAPLEX, **sizes, "context": 120}, mimi=mimi)
     return folder
+
+
+RATING_SCRIPT = r'''
+import re
+
+def parse_output(data):
+    example_pattern = re.compile(r"Why:\s*(.*?)\nScore is (\d+)", re.DOTALL)
+
+def evaluate():
+    system_msg = """
+    Rate it.
+    """
+    user_msg = (
+        f"first: {in_before_interrupt_text}, then: {in_interrupt_text}, "
+        f"reply: {out_after_interrupt_text}"
+    )
+'''
+BEHAVIOUR_SCRIPT = """
+def evaluate():
+    final_input = (
+        f"{{ {input_clean_text} {input_noisy_text} {output_clean_text} {output_noisy_text} }}"
+    )
+"""
+
+
+@pytest.fixture
+def upstream(tmp_path):
+    """A checkout in the official shape with questions of our own."""
+    folder = tmp_path / "upstream" / "v1_v1.5" / "evaluation"
+    (folder / "instruction").mkdir(parents=True)
+    (folder / "eval_user_interruption.py").write_text(RATING_SCRIPT)
+    (folder / "eval_behavior.py").write_text(BEHAVIOUR_SCRIPT)
+    (folder / "instruction" / "behavior.txt").write_text("Tag it.\n")
+    return tmp_path / "upstream"
+
+
+class JudgeServer:
+    """Chat completions on loopback; `replies` in turn, the last again and again.
+
+    A reply is a text, a (status, body) or a (status, body, headers); `asked` keeps what came.
+    """
+
+    def __init__(self, replies):
+        self.replies, self.asked = list(replies), []
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                outer.asked.append((self.path, dict(self.headers), body))
+                last = len(outer.replies) == 1
+                self.answer(outer.replies[0] if last else outer.replies.pop(0))
+
+            def answer(self, reply):
+                if isinstance(reply, str):
+                    reply = 200, json.dumps({"choices": [{"message": {"content": reply}}]})
+                status, body, headers = (*reply, {})[:3]
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(body.encode())
+
+            def log_message(self, *arguments):
+                pass
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/v1"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+        self._thread.start()
+
+    def close(self):
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+@pytest.fixture
+def judge_server():
+    """Makes a server that gives these replies."""
+    servers = []
+
+    def make(*replies):
+        servers.append(JudgeServer(replies))
+        return servers[-1]
+
+    yield make
+    for server in servers:
+        server.close()

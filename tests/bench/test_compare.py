@@ -11,7 +11,13 @@ def row(sample, status="done", **values):
 
 
 def summary(**changes):
-    whole = {"suite": "fdb-v1", "rules": "corrected", "words_from": [], "detector": "x"}
+    whole = {
+        "suite": "fdb-v1",
+        "rules": "corrected",
+        "words_from": [],
+        "detector": "x",
+        "judged_by": [],
+    }
     return {**whole, "is_whole": True, **changes}
 
 
@@ -37,7 +43,7 @@ def test_the_same_settings_are_comparable():
     assert disagreements(summary(), summary()) == []
 
 
-@pytest.mark.parametrize("field", ["suite", "rules", "words_from", "detector"])
+@pytest.mark.parametrize("field", ["suite", "rules", "words_from", "judged_by", "detector"])
 def test_another_setting_is_named(field):
     (reason,) = disagreements(summary(), summary(**{field: "other"}))
     assert reason.startswith(f"{field}: ")

@@ -33,6 +33,12 @@ def test_an_overlap_follows_the_turn_before_it():
     assert overlap.parts == (Span(6000, 7000),)
 
 
+def test_an_overlap_that_the_detector_hears_early_is_no_part_of_the_turn():
+    annotation = Annotation(overlap=(6.0, 7.0))
+    turn, overlap = talk("user_backchannel", annotation, user=[(1.0, 3.0), (5.9, 7.0)]).user
+    assert (turn.end_ms, overlap.start_ms) == (3000, 6000)
+
+
 def test_a_silent_user_has_no_turn():
     assert talk("icc_backchannel", Annotation()).user == ()
 

@@ -8,11 +8,16 @@ import pytest
 
 from voiceagent.audio.wav import write_wav
 from voiceagent.bench.folder import RunFolder
-from voiceagent.bench.recognise import OwnText, open_source, recognise_samples
+from voiceagent.bench.recognise import (
+    OwnText,
+    open_source,
+    recognise_samples,
+    recognise_users,
+)
 from voiceagent.bench.runner import play_samples
 from voiceagent.bench.stages import begin, plan_run
 from voiceagent.bench.transcript import text_of
-from voiceagent.errors import BenchError, ConfigError, RecogniserUnavailable
+from voiceagent.errors import AudioFileError, BenchError, ConfigError, RecogniserUnavailable
 from voiceagent.testing.words import normalise
 
 KEY = "synthetic_user_interruption/1"
@@ -67,6 +72,39 @@ def test_a_missing_given_transcript_fails_alone(played, tmp_path):
     (tmp_path / "given").mkdir()
     failures = recognise(folder, samples, open_source(f"given:{tmp_path / 'given'}"))
     assert "output.json: cannot be read" in failures[KEY]
+
+
+def test_users_words_are_recognised_for_twins_unless_the_data_tells_them(
+    tmp_path, make_data, annotations, words
+):
+    data = make_data({"user_backchannel": {"1": annotations["overlap"]}})
+    sample = data / "user_backchannel" / "1"
+    (sample / "clean_input.wav").write_bytes((sample / "input.wav").read_bytes())
+    (sample / "input.json").write_text(json.dumps({"chunks": []}))
+    folder, given = RunFolder(tmp_path / "run"), tmp_path / "given" / "user_backchannel" / "1"
+    given.mkdir(parents=True)
+    said = {"chunks": [{"text": "hi", "timestamp": [0.1, 0.2]}]}
+    (given / "clean_input.json").write_text(json.dumps(said))
+    samples = begin(folder, plan_run("fdb-v1.5", data, {}, {}))
+    source, failures = open_source(f"given:{tmp_path / 'given'}"), {}
+    recognise_users(folder, samples, source, lambda: None, failures.__setitem__)
+    assert failures == {}
+    assert folder.recognised(samples[0].key, "clean_", "input").words == words(("hi", 0.1, 0.2))
+    assert folder.recognised(samples[0].key, "", "input") is None
+
+
+class DamagedSound(OwnText):
+    def user_words(self, sample, take):
+        raise AudioFileError("input.wav", "is cut short")
+
+
+def test_a_damaged_recording_of_a_user_fails_alone(tmp_path, make_data, annotations):
+    data = make_data({"user_backchannel": {"1": annotations["overlap"]}})
+    samples = begin(RunFolder(tmp_path / "run"), plan_run("fdb-v1.5", data, {}, {}))
+    failures = {}
+    folder = RunFolder(tmp_path / "run")
+    recognise_users(folder, samples, DamagedSound(), lambda: None, failures.__setitem__)
+    assert failures == {"user_backchannel/1": "input.wav: is cut short"}
 
 
 class Counting(OwnText):

@@ -6,8 +6,9 @@ import soundfile
 
 from voiceagent.bench.folder import FAILED, Recognised, RunFolder, State
 from voiceagent.bench.rules import CORRECTED, UPSTREAM_D7336BD, UPSTREAM_PR12
-from voiceagent.bench.score import NO_JUDGE, NO_PEOPLE, NO_WORDS, Scoring, score_sample
+from voiceagent.bench.score import NO_PEOPLE, NO_WORDS, Scoring, score_sample
 from voiceagent.bench.stages import begin, plan_run
+from voiceagent.bench.verdicts import NO_JUDGE
 
 EVENLY = np.full(50, 0.02)
 

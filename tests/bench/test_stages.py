@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from voiceagent.bench.builtin import BuiltinConfig, speak_scenes
-from voiceagent.bench.folder import RunFolder
+from voiceagent.bench.builtin import BUILTIN, BuiltinConfig, speak_scenes
+from voiceagent.bench.folder import Recognised, RunFolder
 from voiceagent.bench.recognise import OwnText, recognise_samples
 from voiceagent.bench.runner import play_samples
 from voiceagent.bench.stages import (
@@ -18,6 +18,7 @@ from voiceagent.bench.stages import (
     read_summary,
     score_run,
 )
+from voiceagent.bench.summary import columns_of
 from voiceagent.bench.transcript import TimedWord
 from voiceagent.errors import BenchError
 from voiceagent.scenes import speaker
@@ -95,6 +96,13 @@ def test_a_run_that_was_not_scored_says_what_to_do(tmp_path, data, chatty):
         read_rows(folder)
 
 
+def test_a_summary_of_another_version_says_what_to_do(tmp_path, data, chatty):
+    folder = run_all(tmp_path / "run", data, "fdb-v1", chatty())
+    folder.write(SUMMARY, {**read_summary(folder), "schema": 1})
+    with pytest.raises(BenchError, match="score' once more"):
+        read_summary(folder)
+
+
 def test_a_run_in_its_data_is_refused(data):
     with pytest.raises(BenchError, match="never written to"):
         begin(RunFolder(data / "run"), plan_run("fdb-v1", data, {}, {}))
@@ -148,8 +156,8 @@ def scene_of(call, scenes):
 
 
 def at_once(call, scenes, monologue):
-    """Talks as soon as anybody does, for three seconds."""
-    spoken = [e for e in scene_of(call, scenes).events if e.kind in ("part", "question")]
+    """Talks as soon as there is a sound, for three seconds."""
+    spoken = [e for e in scene_of(call, scenes).events if e.channel != "agent"]
     if not spoken:
         return np.zeros(len(call.user), np.float32), ()
     return placed(call, monologue, spoken[0].start_ms / 1000 + 0.1, 3.0)
@@ -191,6 +199,49 @@ def deserts(scenes, monologue, scripted, tmp_path_factory):
 
 
 OVERLAPS = ("user_backchannel", "talking_to_other", "background_speech")
+
+
+#: Of each task and column what each deserves: at once, never, echo, without end; ... is either.
+DESERVED = {
+    "pause_handling": {"good": (0, 0, 0, 0), "tor": (1, 0, ..., 1), "right": (0, 0, 0, 0)},
+    "agent_backchannel": {"good": (0, 1, 0, 0), "tor": (1, 0, 1, 1), "jsd": (1, 1, 1, 1)},
+    "smooth_turn_taking": {"good": (0, 0, 0, 0), "tor": (1, 0, ..., 1), "right": (0, 0, 0, 0)},
+    "user_interruption": {
+        "good": (0, None, None, 0),
+        "tor": (0, 0, 0, 1),
+        "respond": (0, 0, 0, 0),
+        "right": (0, 0, 0, 0),
+        "not_exercised": (0, 1, 1, 0),
+    },
+    **{
+        task: {
+            "good": (..., None, None, 1),  # it does speak through it
+            "resume": (0, 0, 0, 0),
+            "respond": (0, 0, 0, 0),
+            "right": (0, 0, 0, 0),
+            "right_censored": (0, 0, ..., 1),
+        }
+        for task in OVERLAPS
+    },
+    "noise": {"good": (0, 1, 1, 0), "tor": (1, 0, 0, 1)},
+    "silence": {"good": (1, 1, 1, 0), "tor": (0, 0, 0, 1)},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", DESERVED)
+def test_every_caricature_gets_what_it_deserves(deserts, task):
+    for column, expected in DESERVED[task].items():
+        for caricature, value in zip(deserts, expected, strict=True):
+            if value is not ...:
+                assert deserts[caricature][task][column] == value, (column, caricature.__name__)
+
+
+def test_every_axis_is_looked_at():
+    columns = {task.name: columns_of(task.axes) for task in BUILTIN}
+    assert set(DESERVED) == set(columns)
+    for task, expected in DESERVED.items():
+        assert set(expected) <= {column.name for column in columns[task]}
 
 
 @pytest.mark.slow
@@ -244,6 +295,24 @@ def test_an_echo_takes_over_but_answers_nothing(deserts):
     assert tasks["agent_backchannel"]["tor"] == 1
     for name in ("user_interruption", *OVERLAPS):
         assert (tasks[name]["respond"], tasks[name]["talked_through"]) == (0, 0), name
+
+
+@pytest.mark.slow
+def test_an_answer_is_right_by_the_targets_own_words_whatever_was_recognised(
+    scenes, scripted, tmp_path
+):
+    def by_heart(call):
+        answers = scene_of(call, scenes).expected.answers[-1:]
+        said = " ".join(answers).split()
+        words = tuple(TimedWord(w, 1 + i / 10, 1.1 + i / 10) for i, w in enumerate(said))
+        return np.zeros(len(call.user), np.float32), words
+
+    folder = run_all(tmp_path / "run", scenes, "builtin", scripted(by_heart))
+    for key in folder.plan().keys:
+        folder.set_recognised(key, "", Recognised(words=(), source={}))
+    tasks = score_run(folder)["tasks"]
+    assert tasks["smooth_turn_taking"]["numbers"]["right"]["value"] == 1
+    assert tasks["user_interruption"]["numbers"]["right"]["value"] == 1
 
 
 @pytest.mark.slow

@@ -36,6 +36,11 @@ def test_a_sample_that_has_gone_has_a_fault(make_data):
 def test_people_of_official_sets_come_from_the_users_checkout(tmp_path):
     path = tmp_path / "people.json"
     path.write_text(json.dumps({"0": [1.0]}))
-    plan = Plan(suite="fdb-v1", data=str(tmp_path), keys=())
+    plan = Plan(suite="fdb-v1", data=str(tmp_path), keys=("icc_backchannel/0",))
     assert people_for(plan, None) == {}
     assert people_for(plan, path).keys() == {"0"}
+
+
+def test_a_plan_without_backchannels_needs_no_people(tmp_path):
+    plan = Plan(suite="fdb-v1", data=str(tmp_path), keys=("candor_turn_taking/0",))
+    assert people_for(plan, tmp_path) == {}

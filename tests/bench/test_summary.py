@@ -5,7 +5,7 @@ import pytest
 from voiceagent.bench.fdb import FDB_V1, FDB_V15
 from voiceagent.bench.folder import Plan
 from voiceagent.bench.rules import CORRECTED
-from voiceagent.bench.summary import columns_of, prosody_changes, summarise
+from voiceagent.bench.summary import columns_of, summarise, voice_summary
 
 TASKS = {task.name: task for task in FDB_V1}
 PLAN = Plan(suite="fdb-v1", data="/d", keys=("candor_turn_taking/1",), target={"target": "x"})
@@ -78,7 +78,18 @@ def test_every_task_has_the_common_columns_once():
 def test_the_voice_is_compared_only_where_the_overlap_was_responded_to():
     pieces = {"pre": {"wpm": 100.0}, "post": {"wpm": 120.0}}
     rows = [row(behaviour=tag, prosody=pieces) for tag in ("respond", "respond", "resume", None)]
-    assert prosody_changes(rows)["wpm"]["n"] == 2
+    changes = voice_summary(rows)["changes"]
+    assert changes["pre to post"]["wpm"]["n"] == 2
+    assert changes["clean to post"]["wpm"]["n"] == 0
+
+
+def test_the_voice_in_the_clean_twin_is_compared_with_what_follows_the_overlap():
+    pieces = {"pre": {}, "post": {"pitch_hz": 210.0}, "clean": {"pitch_hz": 200.0}}
+    rows = [row(behaviour="respond", prosody=pieces), row(behaviour="resume", prosody=pieces)]
+    found = voice_summary(rows)
+    assert found["means"]["clean"]["pitch_hz"] == 200
+    assert found["means"]["pre"]["pitch_hz"] is None
+    assert found["changes"]["clean to post"]["pitch_hz"]["mean"] == 10
 
 
 def test_the_same_rows_give_the_same_summary():

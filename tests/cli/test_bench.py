@@ -85,6 +85,12 @@ def test_a_partial_run_has_an_exit_code_of_its_own(stored, capsys):
         (("score", ".", "--compat", "mine"), "there are no rules 'mine'"),
         (("asr", "/no/such/run"), "holds no run"),
         (("compare", "/no/such/run", "."), "is not scored"),
+        (("run", "builtin", "--target", "ws://127.0.0.1:9"), "9: cannot be reached"),
+        (("run", "builtin", "--target", "webrtc+http://127.0.0.1:9"), "9: cannot be reached"),
+        (("run", "builtin", "--asr", "siri"), "there is no recogniser 'siri'"),
+        (("run", "builtin", "--judge", "http://x/v1"), "tagged by a rule"),
+        (("run", "fdb-v1", "--judge", "http://x/v1"), "--judge needs --upstream"),
+        (("judge", "/no/such/run"), "name a judge"),
     ],
 )
 def test_what_is_wrong_is_one_line(arguments, said, capsys, tmp_path, monkeypatch):
@@ -95,6 +101,7 @@ def test_what_is_wrong_is_one_line(arguments, said, capsys, tmp_path, monkeypatc
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert error.startswith("voiceagent: error: ")
     assert said in error
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_unknown_suite_lists_those_there_are(capsys):
@@ -116,3 +123,20 @@ def test_help_teaches_the_stages(capsys):
     said = capsys.readouterr().out
     for text in ("fdb-v1 --data", "--compat upstream@d7336bd", "compare RUN OTHER", "only read"):
         assert text in said
+
+
+def test_a_judge_gives_ratings_and_is_asked_once(stored, upstream, judge_server, capsys):
+    (stored / "data" / TASK).rename(stored / "data" / "synthetic_user_interruption")
+    (stored / "outputs" / TASK).rename(stored / "outputs" / "synthetic_user_interruption")
+    for sample in ("1", "2"):
+        event = [{"context": "a", "interrupt": "b", "timestamp": [0.5, 1.0]}]
+        path = stored / "data" / "synthetic_user_interruption" / sample / "interrupt.json"
+        path.write_text(json.dumps(event))
+    server = judge_server("Why: so.\nScore is 4")
+    judge = ("--judge", server.url, "--judge-model", "m", "--upstream", upstream)
+    assert run_stored(stored, *judge) == 0
+    assert "Rating, 0 to 5" in capsys.readouterr().out
+    assert bench("judge", stored / "run", *judge, "--asr", "none") == 0
+    assert len(server.asked) == 2
+    page = (stored / "run" / "report.html").read_text()
+    assert "<dt>Judge</dt><dd>m</dd>" in page

@@ -1,21 +1,18 @@
 import dataclasses
-import sys
-from pathlib import Path
 
 import pytest
 
 from voiceagent.audio.framing import FRAME_SAMPLES
 from voiceagent.audio.level import rms_dbfs
+from voiceagent.bench.conversation import scripted
 from voiceagent.records.activity import Span
+from voiceagent.records.conversation import ANNOTATED, Conversation
 from voiceagent.records.events import find_events
 from voiceagent.records.labels import ActivityLog, estimate
 from voiceagent.records.schema import TraceFrame, TurnTrace
 from voiceagent.scenes import make_script, render
 from voiceagent.serving.config import EngineConfig
 from voiceagent.serving.engine import Engine
-
-sys.path.append(str(Path(__file__).parent.parent.parent / "benchmarks"))
-from turns_score import annotated
 
 LAG_MS = 92  # a frame, and the 12 ms of the frames made here
 
@@ -234,7 +231,13 @@ def test_estimate_agrees_with_the_script_of_a_scene(
     for seed in range(10_000, 10_000 + num_scenes):
         scene, trace = converse_live(scene_class, seed)
         talk = estimate(trace)
-        same += counted(find_events(talk)) == counted(find_events(annotated(scene, talk.agent)))
+        by_script = Conversation(
+            labels=ANNOTATED,
+            duration_ms=scene.duration_ms,
+            user=tuple(scripted(scene)),
+            agent=talk.agent,
+        )
+        same += counted(find_events(talk)) == counted(find_events(by_script))
     assert same >= least_same
 
 

@@ -44,24 +44,24 @@ _SETTINGS = "builtin.json"
 _BACKCHANNEL = "agent_backchannel"
 
 _TASKS = (
-    ("pause_handling", "pause", "Pause handling", ("pause",), "", ""),
+    ("pause_handling", "pause", "Pause handling", ("pause", "answer"), "", ""),
     (_BACKCHANNEL, _BACKCHANNEL, "Backchannel", ("backchannel",), "", ""),
-    ("smooth_turn_taking", "question", "Smooth turn-taking", ("turn",), "", ""),
+    ("smooth_turn_taking", "question", "Smooth turn-taking", ("turn", "answer"), "", ""),
     (
         *("user_interruption", "interruption", "User interruption"),
-        *(("interruption", "overlap"), "respond", "interruption"),
+        *(("interruption", "overlap", "answer"), "respond", "interruption"),
     ),
     (
         *("user_backchannel", "backchannel", "User backchannel"),
-        *(("overlap",), "resume", "user_backchannel"),
+        *(("overlap", "answer"), "resume", "user_backchannel"),
     ),
     (
         *("talking_to_other", "talk_to_others", "Talking to others"),
-        *(("overlap",), "resume", "talking_to_others"),
+        *(("overlap", "answer"), "resume", "talking_to_others"),
     ),
     (
         *("background_speech", "background_speech", "Background speech"),
-        *(("overlap",), "resume", "background_speech"),
+        *(("overlap", "answer"), "resume", "background_speech"),
     ),
     ("noise", "noise", "Noise", ("silence",), "", ""),
     ("silence", "silence", "Silence", ("silence",), "", ""),

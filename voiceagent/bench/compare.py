@@ -24,12 +24,16 @@ FIELDS: Mapping[str, str] = {
     "backchannel_jsd": "Placement (JSD)",
     "stop_s": "Stops after, s",
     "respond_s": "Speaks again after, s",
+    "answers_after_s": "Time to the answer, s",
+    "is_right": "Answer right",
+    "rating": "Rating, 0 to 5",
+    "behaves": "As wanted, by words",
     "is_good": "As wanted, by timing",
     "spoke_before_turn_end": "Spoke before turn end",
     "talked_through": "Talked through",
     "not_exercised": "Nothing to interrupt",
 }
-_MUST_AGREE = ("suite", "rules", "words_from", "detector")
+_MUST_AGREE = ("suite", "rules", "words_from", "judged_by", "detector")
 
 
 @dataclass(frozen=True, slots=True)

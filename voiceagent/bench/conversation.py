@@ -19,6 +19,9 @@ from voiceagent.records.conversation import ANNOTATED, AgentSpeech, Conversation
 from voiceagent.records.labels import WORD_LAG_MS
 from voiceagent.scenes.scene import Scene
 
+#: The detector may hear the annotated moment's own speech so long before its annotation.
+_DETECTOR_EARLY_S = 0.2
+
 #: What the events of a scene are to the axes.
 _KINDS = {
     "question": "turn",
@@ -73,7 +76,11 @@ def scripted(scene: Scene) -> list[UserSpeech]:
 def _annotated(task: Task, annotation: Annotation, user: Sequence[Stretch]) -> list[UserSpeech]:
     overlap = annotation.overlap
     until_s = overlap[0] if overlap else annotation.turn_end_s
-    before = [pair for pair in join(user, USER_JOIN_S) if until_s is None or pair[0] < until_s]
+    before = [
+        pair
+        for pair in join(user, USER_JOIN_S)
+        if until_s is None or pair[0] < until_s - _DETECTOR_EARLY_S
+    ]
     found = []
     if before:
         end_s = before[-1][1] if until_s is None else min(before[-1][1], until_s)

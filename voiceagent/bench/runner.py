@@ -1,6 +1,6 @@
 """The first stage: every recording is played to the target, and its own sound is kept.
 
-    run -> `recognise` -> `score` -> `report`, `compare`
+    run -> `recognise` -> `verdicts`, where a judge is asked -> `score` -> `report`, `compare`
 
 Each stage reads what the one before left in the run's folder and can be stopped at any point; the
 same command goes on where it was. What is done is not done again, what failed is tried again. A

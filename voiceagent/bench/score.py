@@ -11,30 +11,29 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
-from voiceagent.audio.framing import Samples
+from voiceagent.bench import voice
 from voiceagent.bench.annotation import Annotation, Stretch
 from voiceagent.bench.conversation import conversation_of
 from voiceagent.bench.folder import DONE, FAILED, RunFolder
 from voiceagent.bench.rules import CORRECTED, Rules
-from voiceagent.bench.scorers import backchannel, behaviour, honest, prosody, takeover, timing
+from voiceagent.bench.scorers import backchannel, behaviour, honest, takeover, timing
 from voiceagent.bench.scorers.backchannel import Distribution
 from voiceagent.bench.sound import Sound, read_sound
-from voiceagent.bench.speech import RATE_HZ, Segmentation, SpeechFinder, rounded_s
+from voiceagent.bench.speech import SpeechFinder, rounded_s
 from voiceagent.bench.suite import Sample
 from voiceagent.bench.transcript import TimedWord, text_of
+from voiceagent.bench.verdicts import read_verdict, verdict_of
+from voiceagent.bench.voice import AgentSound
 from voiceagent.errors import BenchError, VoiceAgentError
 from voiceagent.records.axes import Axes, measure
 from voiceagent.records.conversation import Conversation
-from voiceagent.records.events import WANTED
+from voiceagent.records.events import BACKCHANNEL_MS, WANTED
+from voiceagent.testing.words import normalise
 
 NO_WORDS = "no words recognised: run 'voiceagent bench asr'"
 NO_PEOPLE = "needs --upstream, a checkout of the official repository"
-NO_JUDGE = "no judge"
 
 _MOST_APART_S = 0.08
-_PROSODY_PARTS = Segmentation(min_speech_ms=60, min_silence_ms=50)
 
 Row = dict[str, Any]
 
@@ -85,9 +84,16 @@ class _Heard:
     sample: Sample
     annotation: Annotation
     words: tuple[TimedWord, ...] | None
+    #: As the target told them, if it did, else `words`.
+    meant: tuple[TimedWord, ...] | None
     output: Sound
     user: list[Stretch]
     agent: list[Stretch]
+    clean: AgentSound | None
+    #: Field of the row, what it holds, and why it holds nothing.
+    verdict: str
+    judged: Any
+    not_judged: str
 
     @property
     def duration_s(self) -> float:
@@ -112,14 +118,33 @@ def _listen(folder: RunFolder, sample: Sample, scoring: Scoring) -> _Heard:
         )
     user, agent = scoring.finder.stretches([source.for_detector(), output.for_detector()])
     recognised = folder.recognised(sample.key)
+    words = None if recognised is None else recognised.words
+    judged, not_judged = _verdict(folder, sample, words)
     return _Heard(
         sample=sample,
         annotation=sample.annotation,
-        words=None if recognised is None else recognised.words,
+        words=words,
+        meant=folder.own_words(sample.key) or words,
         output=output,
         user=user,
         agent=agent,
+        clean=voice.read_clean(folder, sample),
+        verdict=verdict_of(sample),
+        judged=judged,
+        not_judged=not_judged,
     )
+
+
+def _verdict(
+    folder: RunFolder, sample: Sample, words: Sequence[TimedWord] | None
+) -> tuple[Any, str]:
+    """What a judge or, in our own scenes, the rule says; or why there is nothing."""
+    if words is None or not verdict_of(sample):
+        return None, ""
+    assert sample.annotation is not None, "a sample without fault has an annotation"
+    if sample.annotation.scene is not None:
+        return behaviour.rule_tag(**overlap_texts(sample, words)), ""
+    return read_verdict(folder, sample)
 
 
 def _scores(heard: _Heard, scoring: Scoring) -> Row:
@@ -135,8 +160,11 @@ def _scores(heard: _Heard, scoring: Scoring) -> Row:
             missing["backchannel_jsd"] = NO_PEOPLE
     if "overlap" in axes:
         row |= _overlap(heard, scoring)
-        if row["behaviour"] is None and heard.words is not None:
-            missing["behaviour"] = NO_JUDGE
+    if heard.verdict:
+        row[heard.verdict] = heard.judged
+        if heard.verdict == "behaviour" and heard.judged is not None:
+            row["behaves"] = heard.judged == heard.sample.task.wanted
+        missing |= {heard.verdict: heard.not_judged} if heard.not_judged else {}
     return row | _looked_at(heard) | _axes(heard) | {"missing": missing}
 
 
@@ -187,53 +215,43 @@ def _backchannel(heard: _Heard, scoring: Scoring) -> Row:
 
 def _overlap(heard: _Heard, scoring: Scoring) -> Row:
     overlap = heard.annotation.overlap
-    timed = timing.measure(heard.user, heard.agent, overlap)
-    row = {**timed.to_json(), "behaviour": _tag(heard)}
+    row = timing.measure(heard.user, heard.agent, overlap).to_json()
     if heard.words is not None and overlap is not None:
-        row["prosody"] = _prosody(heard, heard.words, overlap[1], scoring.finder)
+        sound = AgentSound(heard.output, heard.words)
+        row["prosody"] = voice.pieces(sound, heard.clean, overlap[1], scoring.finder)
     return row
 
 
-def _tag(heard: _Heard) -> str | None:
-    """What was done about the overlap, where a rule can tell: in our own scenes."""
-    scene, overlap = heard.annotation.scene, heard.annotation.overlap
-    if scene is None or overlap is None or heard.words is None:
-        return None
-    before = [word for word in heard.words if word.start_s < overlap[0]]
-    since = [word for word in heard.words if word.start_s >= overlap[0]]
-    answer, *more = scene.expected.answers
-    response = more[0] if more else _response(heard)
-    return behaviour.rule_tag(
-        text_of(since), text_of(before), answer, response, heard.annotation.overlap_text
-    )
+def overlap_texts(sample: Sample, words: Sequence[TimedWord]) -> dict[str, str]:
+    """What a judge of an overlap in one of our own scenes has to go by.
 
+    Args:
+        sample: of a scene with an overlap.
+        words: of the agent.
 
-def _response(heard: _Heard) -> str:
-    """What would answer an overlap that wants no answer."""
-    from voiceagent.scenes.domain import turn_for
-
-    return turn_for(heard.annotation.overlap_text).agent_text
-
-
-def _prosody(
-    heard: _Heard, words: Sequence[TimedWord], overlap_end_s: float, finder: SpeechFinder
-) -> dict[str, Any]:
-    split_s, pcm = prosody.split_at(words, overlap_end_s), heard.output.at(RATE_HZ)
-    at = round(split_s * RATE_HZ)
-    before = [word for word in words if word.last_s <= split_s]
-    after = [word for word in words if word.last_s > split_s]
-    pieces = {"pre": (pcm[:at], before), "post": (pcm[at:], after)}
+    Returns:
+        The arguments of `behaviour.rule_tag`.
+    """
+    annotation = sample.annotation
+    assert annotation is not None, "a scored sample has an annotation"
+    assert annotation.scene is not None, "only our own scenes have a script"
+    assert annotation.overlap is not None, "and this one an overlap"
+    onset_s, overlap = annotation.overlap[0], annotation.overlap_text
+    answer, *more = annotation.scene.expected.answers
     return {
-        name: prosody.measure(_speech_only(sound, finder), RATE_HZ, said).to_json()
-        for name, (sound, said) in pieces.items()
+        "said": text_of([word for word in words if word.start_s >= onset_s]),
+        "before": text_of([word for word in words if word.start_s < onset_s]),
+        "answer": answer,
+        "response": more[0] if more else _response(overlap),
+        "overlap": overlap,
     }
 
 
-def _speech_only(pcm: Samples, finder: SpeechFinder) -> Samples:
-    if not prosody.is_praat_installed():
-        return pcm[:0]  # only the words are looked at then
-    (spans,) = finder.spans([pcm], _PROSODY_PARTS)
-    return np.concatenate([pcm[:0], *(pcm[start:end] for start, end in spans)])
+def _response(overlap: str) -> str:
+    """What would answer an overlap that wants no answer."""
+    from voiceagent.scenes.domain import turn_for
+
+    return turn_for(overlap).agent_text
 
 
 def _looked_at(heard: _Heard) -> Row:
@@ -261,8 +279,21 @@ def _axes(heard: _Heard) -> Row:
     return {
         "is_good": is_good(heard.sample, talk, axes),
         "offsets_ms": list(axes.offsets_ms),
-        "turn_latencies_ms": list(axes.latencies_ms),
+        "answers_after_s": axes.latencies_ms[-1] / 1000 if axes.latencies_ms else None,
+        "is_right": _is_right(heard),
     }
+
+
+def _is_right(heard: _Heard) -> bool | None:
+    """Whether the last thing it meant to say is a script's last answer; None without a script.
+
+    A recogniser's slip is no wrong answer, so a target that tells its words is taken at them.
+    """
+    if "answer" not in heard.sample.task.axes or heard.meant is None:
+        return None
+    assert heard.annotation.scene is not None, "only our own scenes have answers"
+    answer = normalise(heard.annotation.scene.expected.answers[-1])
+    return normalise(text_of(heard.meant))[-len(answer) :] == answer
 
 
 def is_good(sample: Sample, talk: Conversation, axes: Axes) -> bool | None:
@@ -278,9 +309,19 @@ def is_good(sample: Sample, talk: Conversation, axes: Axes) -> bool | None:
     if "silence" in task.axes:
         return not talk.agent
     if "backchannel" in task.axes:
-        return is_kept
+        return is_kept and not _talks_into(talk)
     is_taken = axes.turns_taken.count == axes.turns_taken.of > 0
     return is_taken and is_kept and axes.pauses_held.count == axes.pauses_held.of
+
+
+def _talks_into(talk: Conversation) -> bool:
+    """Whether the agent is talking when a turn begins, and goes on: it never got the floor."""
+    turns = [speech for speech in talk.user if speech.kind == "turn"]
+    return any(
+        agent.span.start_ms < turn.start_ms < agent.span.end_ms - BACKCHANNEL_MS
+        for turn in turns
+        for agent in talk.agent
+    )
 
 
 def _is_overlap_good(kind: str, axes: Axes) -> bool | None:

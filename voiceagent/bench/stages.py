@@ -1,13 +1,16 @@
 """A run from the outside: begin it or find it again, score it, read its summary.
 
 What the command line and the tests call; each function is one stage over the run's folder. Next
-after `begin`: `runner.play_samples`, `recognise.recognise_samples`, then `score_run`.
+after `begin`: `runner.play_samples`, `recognise.recognise_samples`, `verdicts.judge_samples` where
+there is a judge, then `score_run`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +19,12 @@ from voiceagent.bench.rules import CORRECTED, Rules
 from voiceagent.bench.score import Row, Scoring, score_sample
 from voiceagent.bench.suite import Sample, chosen, read_samples
 from voiceagent.bench.suites import people_for, planned_samples, tasks_of
-from voiceagent.bench.summary import summarise
+from voiceagent.bench.summary import SCHEMA, summarise
 from voiceagent.bench.transcript import read_json
+from voiceagent.bench.verdicts import read_verdict
 from voiceagent.errors import BenchError
 
+_MOST_THREADS = 4
 ROWS, SUMMARY = "scores.jsonl", "summary.json"
 
 
@@ -90,25 +95,39 @@ def score_run(
     plan = folder.plan()
     scoring = Scoring(rules=rules, people=people_for(plan, upstream))
     samples, rows = planned_samples(plan), []
-    for sample in samples:
-        rows.append(score_sample(folder, sample, scoring))
+    for row in score_samples(folder, samples, scoring):
+        rows.append(row)
         on_sample()
-    summary = summarise(plan, tasks_of(plan.suite), rows, rules, _word_sources(folder, samples))
+    heard, judged = _word_sources(folder, samples), _judges(folder, samples)
+    summary = summarise(plan, tasks_of(plan.suite), rows, rules, heard, judged)
     folder.write_text(ROWS, "".join(json.dumps(row) + "\n" for row in rows))
     folder.write(SUMMARY, summary)
     return summary
+
+
+def score_samples(folder: RunFolder, samples: Sequence[Sample], scoring: Scoring) -> Iterator[Row]:
+    """Score recordings, several beside one another; see `score.score_sample`.
+
+    Yields:
+        Their rows, in order.
+    """
+    # the detector's network, which takes most of the time, runs outside the interpreter's lock
+    with ThreadPoolExecutor(min(_MOST_THREADS, os.cpu_count() or 1), "score") as pool:
+        yield from pool.map(lambda sample: score_sample(folder, sample, scoring), samples)
 
 
 def read_summary(folder: RunFolder) -> dict[str, Any]:
     """The summary of a run.
 
     Raises:
-        BenchError: it was not scored.
+        BenchError: it was not scored, or by another version.
     """
     path = folder.path / SUMMARY
     if not path.is_file():
         raise BenchError(f"{folder.path}: is not scored; run 'voiceagent bench score' on it")
-    document: dict[str, Any] = read_json(path)
+    document = read_json(path)
+    if not isinstance(document, dict) or document.get("schema") != SCHEMA:
+        raise BenchError(f"{path}: of another version; run 'voiceagent bench score' once more")
     return document
 
 
@@ -121,6 +140,16 @@ def read_rows(folder: RunFolder) -> list[Row]:
     read_summary(folder)
     lines = (folder.path / ROWS).read_text(encoding="utf-8").splitlines()
     return [json.loads(line) for line in lines]
+
+
+def _judges(folder: RunFolder, samples: Sequence[Sample]) -> list[dict[str, Any]]:
+    """Everybody who gave a verdict that counts, each once."""
+    found: list[dict[str, Any]] = []
+    for sample in samples:
+        judged = folder.judged(sample.key)
+        if judged and judged["judge"] not in found and read_verdict(folder, sample)[0] is not None:
+            found.append(judged["judge"])
+    return found
 
 
 def _word_sources(folder: RunFolder, samples: Sequence[Sample]) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from voiceagent.bench.annotation import Annotation
 from voiceagent.errors import BenchError, VoiceAgentError
 
-AXES = ("pause", "backchannel", "turn", "interruption", "overlap", "silence")
+AXES = ("pause", "backchannel", "turn", "interruption", "overlap", "silence", "rating", "answer")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

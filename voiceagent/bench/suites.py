@@ -44,12 +44,16 @@ def planned_samples(plan: Plan) -> list[Sample]:
 def people_for(plan: Plan, upstream: Path | None) -> Mapping[str, Distribution]:
     """When people give backchannels: our own scenes know; official ones need the user's checkout.
 
+    Of a plan without a backchannel task nothing is read.
+
     Raises:
         BenchError: the checkout does not hold it.
     """
     if plan.suite == "builtin":
         return people_of(Path(plan.data))
-    return {} if upstream is None else read_people(upstream)
+    tasks = tasks_of(plan.suite)
+    is_needed = any("backchannel" in tasks[key.partition("/")[0]].axes for key in plan.keys)
+    return {} if upstream is None or not is_needed else read_people(upstream)
 
 
 def _gone(plan: Plan, tasks: Mapping[str, Task], key: str) -> Sample:

@@ -15,11 +15,11 @@ from voiceagent.bench.figures import Estimate, mean, median, share
 from voiceagent.bench.folder import DONE, FAILED, Plan
 from voiceagent.bench.rules import Rules
 from voiceagent.bench.score import Row
-from voiceagent.bench.scorers import behaviour, significance
+from voiceagent.bench.scorers import behaviour, prosody, significance
 from voiceagent.bench.suite import Task
 from voiceagent.records.figures import HUMAN_SOURCE, human_distance_ms
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +114,11 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         _tor("down"),
         Column("tor_by_sound", "Takeover rate by sound", _share_of("takeover_by_sound"), "down"),
     ),
+    "rating": (Column("rating", "Rating, 0 to 5", _mean_of("rating"), "up", is_official=True),),
+    "answer": (
+        Column("right", "Answer right", _share_of("is_right"), "up"),
+        Column("answers_after_s", "Median time to the answer, s", _median_of("answers_after_s")),
+    ),
 }
 #: What every task has besides.
 COMMON = (_GOOD, _CENSORED)
@@ -131,6 +136,7 @@ def summarise(
     rows: Sequence[Row],
     rules: Rules,
     words_from: Sequence[Mapping[str, Any]],
+    judged_by: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """The summary of a run.
 
@@ -140,6 +146,7 @@ def summarise(
         rows: one for each key of the plan.
         rules: that the rows were made by.
         words_from: every source that the words came from.
+        judged_by: everybody who judged.
     """
     by_task = {
         name: task_summary(task, [row for row in rows if row["task"] == name])
@@ -153,6 +160,7 @@ def summarise(
         "rules": rules.name,
         "rules_note": rules.note,
         "words_from": list(words_from),
+        "judged_by": list(judged_by),
         "detector": "Silero VAD 6.2, 16 kHz, defaults",
         "people": HUMAN_SOURCE,
         "target": plan.target,
@@ -176,17 +184,43 @@ def task_summary(task: Task, rows: Sequence[Row]) -> dict[str, Any]:
         "numbers": {c.name: c.of(scored).to_json() for c in columns_of(task.axes)},
     }
     if "overlap" in task.axes:
-        found["prosody"] = prosody_changes(scored)
+        found["voice"] = voice_summary(scored)
     return found
 
 
-def prosody_changes(rows: Sequence[Row]) -> dict[str, Any]:
-    """How the voice changed over overlaps that were responded to: paired tests."""
-    pairs: dict[str, list[tuple[float | None, float | None]]] = {}
-    for row in rows:
-        if row.get("behaviour") == behaviour.RESPOND and "prosody" in row:
-            for name, before in row["prosody"]["pre"].items():
-                pairs.setdefault(name, []).append((before, row["prosody"]["post"][name]))
+def voice_summary(rows: Sequence[Row]) -> dict[str, Any]:
+    """The voice before and after the overlap and in the clean twin, and what changed.
+
+    Args:
+        rows: that were scored.
+
+    Returns:
+        "means": piece -> measure -> mean without the outer percentiles, of all recordings;
+        "changes": "pre to post" and "clean to post" -> measure -> paired test, of those in which
+        the overlap was responded to.
+    """
+    known = [row for row in rows if "prosody" in row]
+    responded = [row["prosody"] for row in known if row.get("behaviour") == behaviour.RESPOND]
+    return {
+        "means": {
+            piece: {name: _trimmed_mean(known, piece, name) for name in prosody.MEASURES}
+            for piece in ("pre", "post", "clean")
+        },
+        "changes": {f"{first} to post": _changes(responded, first) for first in ("pre", "clean")},
+    }
+
+
+def _trimmed_mean(rows: Sequence[Row], piece: str, name: str) -> float | None:
+    pieces = [row["prosody"].get(piece, {}) for row in rows]
+    values = [found[name] for found in pieces if found.get(name) is not None]
+    value = prosody.trimmed_mean(values)
+    return None if value is None else round(value, 3)
+
+
+def _changes(voices: Sequence[Mapping[str, Any]], first: str) -> dict[str, Any]:
+    """From a piece to what follows the overlap, measure by measure."""
+    both = [(voice[first], voice["post"]) for voice in voices if first in voice]
+    pairs = {name: [(a.get(name), b.get(name)) for a, b in both] for name in prosody.MEASURES}
     return {name: change.to_json() for name, change in significance.changes(pairs).items()}
 
 

@@ -36,7 +36,7 @@ def test_a_word_that_ends_with_the_overlap_comes_before(words):
 
 def test_the_mean_leaves_out_what_is_far(words):
     assert trimmed_mean([0.0, *[5.0] * 30, 1000.0]) == 5.0
-    assert trimmed_mean([]) is None
+    assert trimmed_mean([]) is trimmed_mean([1.0, 2.0]) is None
 
 
 def test_without_praat_only_the_pace_is_known(monkeypatch, words):
@@ -52,6 +52,15 @@ def test_praat_finds_the_pitch_of_a_tone(words):
     assert found.pitch_hz == pytest.approx(200, rel=0.02)
     assert found.intensity_db == pytest.approx(88, abs=1)
     assert "parselmouth" in sys.modules
+
+
+def test_frames_of_zeros_are_no_loudness():
+    pytest.importorskip("parselmouth")
+    tone = np.sin(2 * np.pi * 200 * np.arange(RATE_HZ) / RATE_HZ).astype(np.float32)
+    gap = np.zeros(RATE_HZ, np.float32)
+    found = measure(np.concatenate([tone, gap, tone]), RATE_HZ, ())
+    assert found.intensity_db == pytest.approx(91, abs=2)
+    assert found.intensity_spread_db < 30
 
 
 def test_too_little_sound_has_no_pitch(words):

@@ -17,6 +17,8 @@ from voiceagent.bench.transcript import TimedWord
 
 _STEP_S = 0.01
 _LOWEST_HZ, _HIGHEST_HZ = 50.0, 600.0
+#: What Praat gives for frames of zeros lies below; they are not loudness.
+_NOTHING_DB = -200.0
 #: What lies outside these percentiles is left out of a mean.
 _KEPT = (5, 95)
 
@@ -42,6 +44,18 @@ class Prosody:
     def to_json(self) -> dict[str, float | None]:
         """A part of the sample's row."""
         return asdict(self)
+
+
+MEASURE_TITLES = {
+    "wpm": "Pace, words a minute",
+    "pitch_hz": "Pitch, Hz",
+    "pitch_spread_hz": "Pitch, spread, Hz",
+    "intensity_db": "Loudness, dB",
+    "intensity_spread_db": "Loudness, spread, dB",
+}
+MEASURES = tuple(MEASURE_TITLES)
+#: Of the official measures the one that is not here.
+NO_QUALITY = "not measured: needs UTMOSv2's weights, which no package registry has"
 
 
 def words_per_minute(words: Sequence[TimedWord]) -> float | None:
@@ -85,18 +99,23 @@ def measure(speech: Samples, rate_hz: int, words: Sequence[TimedWord]) -> Prosod
     sound = parselmouth.Sound(speech.astype(np.float64), rate_hz)
     pitch = sound.to_pitch(_STEP_S, _LOWEST_HZ, _HIGHEST_HZ).selected_array["frequency"]
     loudness = sound.to_intensity(time_step=_STEP_S).values.ravel()
+    loudness = loudness[loudness > _NOTHING_DB]
     pitch_hz, pitch_spread_hz = _mean_and_spread(pitch[pitch > 0])
     intensity_db, intensity_spread_db = _mean_and_spread(loudness)
     return Prosody(wpm, pitch_hz, pitch_spread_hz, intensity_db, intensity_spread_db)
 
 
 def trimmed_mean(values: Sequence[float]) -> float | None:
-    """The mean of what lies between the 5th and the 95th percentile; None of nothing."""
+    """The mean of what lies between the 5th and the 95th percentile; None where nothing does.
+
+    That is so of two values that differ, as officially.
+    """
     if not len(values):
         return None
     ordered = np.asarray(values, np.float64)
     low, high = np.percentile(ordered, _KEPT)
-    return float(ordered[(ordered >= low) & (ordered <= high)].mean())
+    kept = ordered[(ordered >= low) & (ordered <= high)]
+    return float(kept.mean()) if len(kept) else None
 
 
 def _mean_and_spread(values: np.ndarray) -> tuple[float | None, float | None]:

@@ -44,6 +44,18 @@ def open_target(name: str, options: TargetOptions) -> Target:
     return TARGETS[kind](place, options)
 
 
+def check_reachable(name: str) -> None:
+    """See that a target with an address answers there; others are what `open_target` opened.
+
+    Raises:
+        TargetError: nobody listens at the address.
+    """
+    if name.partition(":")[0] in _WITH_ADDRESS:
+        from voiceagent.bench.targets.live import check_listening
+
+        check_listening(name)
+
+
 def _in_process(place: str, options: TargetOptions) -> Target:
     from voiceagent.bench.targets.in_process import InProcessTarget
 
@@ -90,6 +102,7 @@ def _missing(kind: str, error: ImportError) -> ConfigError:
     )
 
 
+_WITH_ADDRESS = ("ws", "wss", "webrtc+http", "webrtc+https")
 TARGETS: dict[str, Callable[[str, TargetOptions], Target]] = {
     "in-process": _in_process,
     "replay": _replay,

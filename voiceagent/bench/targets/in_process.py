@@ -17,10 +17,13 @@ from voiceagent.audio.framing import FRAME_MS, FRAME_SAMPLES, Samples
 from voiceagent.bench.targets.base import Call, OnSeconds, Outcome, Reply
 from voiceagent.bench.transcript import TimedWord, with_ends
 from voiceagent.errors import ConfigError
-from voiceagent.serving.config import EngineConfig, SessionOptions
+from voiceagent.serving.config import EngineConfig, ObserveConfig, SessionOptions
 
 if TYPE_CHECKING:
     from voiceagent.serving.playback import Playback
+
+#: Nothing is paced here: a step waits until its frame has been judged, however slow this machine.
+_JUDGED_WITHIN_MS = 10_000
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +75,11 @@ class InProcessTarget:
         use_threads(config.threads)
         self._engine = Engine.load(
             config.model,
-            EngineConfig(num_slots=config.num_slots, device=config.device),
+            EngineConfig(
+                num_slots=config.num_slots,
+                device=config.device,
+                observe=ObserveConfig(wait_ms=_JUDGED_WITHIN_MS),
+            ),
             adapter=config.adapter,
             voices=config.voices,
         )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -236,3 +237,19 @@ async def ended(task: asyncio.Task[None]) -> None:
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
+
+
+def check_listening(url: str, within_s: float = 5.0) -> None:
+    """See that somebody listens at a URL, before anything is made for a run with it.
+
+    Raises:
+        TargetError: nobody does.
+    """
+    parts = urlsplit(url)
+    is_secure = parts.scheme.removeprefix("webrtc+") in ("https", "wss")
+    try:
+        socket.create_connection(
+            (parts.hostname, parts.port or (443 if is_secure else 80)), within_s
+        ).close()
+    except OSError as error:
+        raise TargetError(url, f"cannot be reached: {error.strerror or error}") from error
