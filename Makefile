@@ -15,7 +15,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv pip
-EXTRAS := scenes,serve,turns,train,asr,bench,dev
+EXTRAS := scenes,serve,livekit,turns,train,asr,bench,dev
 DEBIAN := espeak-ng libespeak-ng1 libflite1
 LOCK := requirements.lock
 # a CPU build is a set-up of its own: asking for it after another one does something
