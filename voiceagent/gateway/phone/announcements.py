@@ -9,8 +9,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
-import numpy as np
-
 from voiceagent.audio.framing import SAMPLE_RATE_HZ, Samples
 from voiceagent.audio.wav import read_wav
 from voiceagent.errors import AudioFileError, ConfigError
@@ -21,8 +19,6 @@ Name: TypeAlias = Literal[
 ]
 BUNDLED = Path(__file__).parents[2] / "assets" / "phone"
 MAX_SECONDS = 60
-#: The loudest sample of each, as loud as the agent speaks.
-PEAK = 0.7
 
 Announcements: TypeAlias = dict[Name, Samples]
 
@@ -38,8 +34,7 @@ def load_announcements(config: LiveKitConfig) -> Announcements:
 
 def _load(name: Name, file: Path | None) -> Samples:
     if file is None:
-        pcm = read_wav(BUNDLED / f"{name}.ogg").pcm
-        return np.float32(PEAK / np.abs(pcm).max()) * pcm
+        return read_wav(BUNDLED / f"{name}.ogg").pcm
     try:
         pcm = read_wav(file).pcm
     except AudioFileError as error:
