@@ -72,16 +72,16 @@ class Listener(Protocol):
 class Leg:
     """Next: `join`, `wait_caller`, `publish`, `answer`; `send` sound; `leave` in the end."""
 
-    def __init__(self, room_name: str, ear: Ear, clock: Clock) -> None:
+    def __init__(self, room_name: str, clock: Clock) -> None:
         self.room_name = room_name
         self.room = rtc.Room()
+        self.ear = Ear()
         #: Set by whoever holds the conversation, before `answer`.
         self.listener: Listener | None = None
         self.caller: Caller | None = None
         self.closed = asyncio.Event()
         self.reconnects = 0
         self.track_sid = ""
-        self._ear = ear
         self._clock = clock
         self._caller_came = asyncio.Event()
         self._is_active = asyncio.Event()
@@ -174,6 +174,10 @@ class Leg:
             await self._source.capture_frame(frame)
         except Exception as error:  # noqa: BLE001  # livekit raises bare Exception
             raise RoomError(self.room_name, redact(str(error))) from None
+
+    async def send_key(self, code: int, key: str) -> None:
+        """Press one key for the caller's telephone to hear, see `dtmf.codes_of`."""
+        await self.room.local_participant.publish_dtmf(code=code, digit=key)
 
     async def set_attributes(self, attributes: dict[str, str]) -> None:
         """Tell all in the room what the agent does."""
@@ -279,7 +283,7 @@ class Leg:
         self._streams[publication.sid] = asyncio.create_task(self._listen(track), name="phone ear")
 
     async def _listen(self, track: rtc.Track) -> None:
-        self._ear.restart()
+        self.ear.restart()
         stream = rtc.AudioStream(
             track,
             capacity=STREAM_FRAMES,
@@ -290,7 +294,7 @@ class Leg:
         try:
             async for event in stream:
                 pcm = from_int16(np.frombuffer(event.frame.data, np.int16))
-                if self._ear.hear(pcm, self._clock.now_us()) and self.listener:
+                if self.ear.hear(pcm, self._clock.now_us()) and self.listener:
                     # after all that came with it: a stall hands over many at once
                     asyncio.get_running_loop().call_soon(self.listener.on_sound, self)
         finally:
