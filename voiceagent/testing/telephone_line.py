@@ -24,18 +24,22 @@ class Line:
 
     def __init__(self, band: Band) -> None:
         self.rate_hz = RATES_HZ[band]
-        self._encoder = av.AudioCodecContext.create(_CODECS[band], "w")
-        self._decoder = av.AudioCodecContext.create(_CODECS[band], "r")
-        for codec in (self._encoder, self._decoder):
-            codec.sample_rate, codec.layout, codec.format = self.rate_hz, "mono", "s16"
+        self._encoder, self._decoder = self._codec(band, "w"), self._codec(band, "r")
         self._encoder.time_base = Fraction(1, self.rate_hz)
         self._pushed_samples = 0
+
+    def _codec(self, band: Band, way: Literal["r", "w"]) -> av.AudioCodecContext:
+        codec = av.CodecContext.create(_CODECS[band], way)
+        assert isinstance(codec, av.AudioCodecContext)
+        codec.sample_rate, codec.layout, codec.format = self.rate_hz, "mono", "s16"
+        codec.open()
+        return codec
 
     def push(self, pcm: Samples) -> Samples:
         """The packet as the other end hears it.
 
         Args:
-            pcm: float32 [N] at `rate_hz`, in -1 .. 1; any even N.
+            pcm: float32 [N] at `rate_hz`, in -1 .. 1; whole packets of 20 ms.
 
         Returns:
             float32 [N] at the same rate, of the same time; G.722 is 22 samples (1.4 ms) late.
@@ -49,4 +53,6 @@ class Line:
             for packet in self._encoder.encode(frame)
             for piece in self._decoder.decode(packet)
         ]
-        return np.concatenate(decoded).astype(np.float32) / _FULL_SCALE
+        heard = np.concatenate(decoded).astype(np.float32)
+        heard /= _FULL_SCALE
+        return heard
