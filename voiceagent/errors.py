@@ -24,6 +24,7 @@ The two lower packages have roots of their own, since they cannot import upward:
     │ └ PromptRefused                    a role or voice that this engine cannot take: says why
     ├ SessionError
     │ └ SessionClosed                    the session has ended: says why
+    ├ RoomError                          a LiveKit room that cannot be entered or was lost
     └ EngineError
       ├ EngineUnavailable                no engine answers, or it died at start: says why
       ├ MalformedMessage                 bytes between processes that mean nothing
@@ -263,6 +264,23 @@ class SessionClosed(SessionError):
     """The session has ended, or its slot has been given to a later one; the text says why."""
 
     code = "session_closed"
+
+
+class RoomError(VoiceAgentError):
+    """A LiveKit room that cannot be entered, or in which nothing can be said any more.
+
+    Attributes:
+        room: its name.
+        reason: why; holds no token.
+    """
+
+    code = "room"
+    retryable = True
+
+    def __init__(self, room: str, reason: str) -> None:
+        super().__init__(f"room {room}: {reason}")
+        self.room = room
+        self.reason = reason
 
 
 class EngineError(VoiceAgentError):

@@ -98,7 +98,7 @@ async def test_stats_add_up_what_was_lost_both_ways(peer):
 
 @pytest.fixture
 def port(tmp_path):
-    return recorded(SimpleNamespace(is_prompted=False), RecordsConfig(dir=tmp_path), "nano")
+    return recorded(SimpleNamespace(is_prompted=False), RecordsConfig(dir=tmp_path), Origin(model="nano"))
 
 
 @pytest.fixture

@@ -60,7 +60,7 @@ async def converse(port):
 
 def test_recorded_port_hands_on_and_writes_what_passed(tmp_path):
     bare = EchoPort()
-    port = recorded(bare, RecordsConfig(dir=tmp_path), "nano")
+    port = recorded(bare, RecordsConfig(dir=tmp_path), Origin(model="nano"))
     assert isinstance(port, RecordedPort)
     port.played(640)
     frames = asyncio.run(converse(port))
@@ -89,7 +89,7 @@ class StallingPort(EchoPort):
 
 
 def test_record_of_a_stall_has_silence_where_the_engine_had_it(tmp_path):
-    port = recorded(StallingPort(), RecordsConfig(dir=tmp_path), "nano")
+    port = recorded(StallingPort(), RecordsConfig(dir=tmp_path), Origin(model="nano"))
     for level in (0.1, 0.2, 0.3, 0.01, 0.001):
         port.push(np.full(1920, level, np.float32))
     asyncio.run(converse_without_pushing(port))
@@ -107,12 +107,12 @@ async def converse_without_pushing(port):
 def test_recorded_port_without_a_place_to_write_is_the_bare_port(tmp_path, caplog):
     (tmp_path / "file").write_text("")
     bare = EchoPort()
-    assert recorded(bare, RecordsConfig(dir=tmp_path / "file"), "nano") is bare
+    assert recorded(bare, RecordsConfig(dir=tmp_path / "file"), Origin(model="nano")) is bare
     assert "not recorded" in caplog.text
 
 
 def test_recorded_port_whose_disk_fails_only_logs(tmp_path, caplog, monkeypatch):
-    port = recorded(EchoPort(), RecordsConfig(dir=tmp_path), "nano")
+    port = recorded(EchoPort(), RecordsConfig(dir=tmp_path), Origin(model="nano"))
 
     def fail(*arguments, **options):
         port._recorder._rows.put(None)
@@ -125,7 +125,7 @@ def test_recorded_port_whose_disk_fails_only_logs(tmp_path, caplog, monkeypatch)
 
 @pytest.mark.parametrize("extra", [0, 50_000])
 def test_recorded_port_keeps_at_most_a_second_of_user_sound(tmp_path, extra):
-    port = recorded(EchoPort(), RecordsConfig(dir=tmp_path), "nano")
+    port = recorded(EchoPort(), RecordsConfig(dir=tmp_path), Origin(model="nano"))
     port.push(loud(20_000 + extra))
     assert len(port._pending) == min(20_000 + extra, 24_000)
     asyncio.run(port.finish("done", 0))
@@ -136,7 +136,7 @@ def test_record_keeps_the_role_and_voice_that_the_model_was_told(tmp_path, is_pr
     bare = EchoPort()
     bare.is_prompted = is_prompted
     options = SessionOptions(role="sell bread", voice="alice")
-    asyncio.run(converse(recorded(bare, RecordsConfig(dir=tmp_path), "m", options)))
+    asyncio.run(converse(recorded(bare, RecordsConfig(dir=tmp_path), Origin(model="m"), options)))
     (session_id,) = RecordStore(tmp_path).ids()
     header = RecordStore(tmp_path).summary(session_id).header
     wanted = ("sell bread", "alice") if is_prompted else ("", "")
@@ -145,7 +145,7 @@ def test_record_keeps_the_role_and_voice_that_the_model_was_told(tmp_path, is_pr
 
 def test_sound_that_came_while_the_model_was_told_its_role_is_not_recorded(tmp_path):
     bare = EchoPort()
-    port = recorded(bare, RecordsConfig(dir=tmp_path), "m")
+    port = recorded(bare, RecordsConfig(dir=tmp_path), Origin(model="m"))
     bare.is_preparing = True
     port.push(np.full(1920, 0.9, np.float32))
     bare.is_preparing, bare.sound = False, np.zeros(0, np.float32)
