@@ -9,6 +9,7 @@ The two lower packages have roots of their own, since they cannot import upward:
     ├ SynthesisUnavailable               a speech synthesiser is missing: names the install line
     ├ RecogniserUnavailable              the judge of speech is missing or damaged: likewise
     ├ DetectorUnavailable                a detector of turn-taking is missing: likewise
+    ├ LiveKitUnavailable                 a part of LiveKit for tests is missing: likewise
     ├ TrainingError                      a training run that cannot go on: says why and how
     ├ RecordError                        a session's record that is missing or cannot be read
     ├ BenchError                         a bench's data, run or target that cannot be used: likewise
@@ -119,6 +120,25 @@ class DetectorUnavailable(VoiceAgentError):
     ) -> None:
         super().__init__(f"{detector} cannot be used ({reason}); mend it with: {fix}")
         self.detector = detector
+        self.reason = reason
+        self.fix = fix
+
+
+class LiveKitUnavailable(VoiceAgentError):
+    """A program of the LiveKit that tests and benchmarks call is missing, or did not start.
+
+    Attributes:
+        program: its name.
+        reason: what is wrong.
+        fix: how to get it; empty where that is not the trouble.
+    """
+
+    code = "livekit_unavailable"
+
+    def __init__(self, program: str, reason: str, fix: str) -> None:
+        mend = f"; get it with: {fix}" if fix else ""
+        super().__init__(f"{program} cannot be used ({reason}){mend}")
+        self.program = program
         self.reason = reason
         self.fix = fix
 
