@@ -45,9 +45,11 @@ class HttpServer(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self):  # type: ignore[no-untyped-def]
+        """See `uvicorn.Server`: does nothing."""
         yield
 
     async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
+        """See `uvicorn.Server`."""
         try:
             await super().startup(sockets)  # type: ignore[arg-type]
         except SystemExit as error:  # uvicorn ends the process when the port is taken
