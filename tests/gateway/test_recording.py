@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from voiceagent.gateway.recording import RecordedPort, recorded
+from voiceagent.gateway.recording import Origin, RecordedPort, recorded
 from voiceagent.records.config import RecordsConfig
 from voiceagent.records.store import RecordStore
 from voiceagent.serving.ports import PortFrame, SessionOptions

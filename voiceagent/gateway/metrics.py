@@ -102,14 +102,14 @@ class GatewayMetrics(Collector):
             value=max((peer.connection.track.queued_ms for peer in peers), default=0),
         )
         yield from self.axes.collect()
-        yield GaugeMetricFamily(
-            "voiceagent_engine_up", "whether it answers", value=self.engine is not None
-        )
-        if self.engine is not None:
-            yield from _engine_metrics(self.engine)
+        yield from engine_metrics(self.engine)
 
 
-def _engine_metrics(status: EngineStatus) -> Iterator[Metric]:
+def engine_metrics(status: EngineStatus | None) -> Iterator[Metric]:
+    """What an engine reports, or that it does not."""
+    yield GaugeMetricFamily("voiceagent_engine_up", "whether it answers", value=status is not None)
+    if status is None:
+        return
     gauges = {"num_slots", "num_free", "num_preparing", "step_p50_us", "step_p99_us"}
     gauges |= {"queued_frames"}
     for field in dataclasses.fields(status):

@@ -45,6 +45,10 @@ class Origin:
     transport: str = "webrtc"
     caller: dict[str, str] | None = None
 
+    def of_caller(self, transport: str, caller: dict[str, str]) -> Origin:
+        """The same, of a session with this caller."""
+        return dataclasses.replace(self, transport=transport, caller=caller)
+
 
 def recorded(
     port: SessionPort,

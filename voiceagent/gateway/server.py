@@ -32,12 +32,16 @@ MAX_CONNECTIONS = 256
 _log = logging.getLogger(__name__)
 
 
-class _Server(uvicorn.Server):
+class HttpServer(uvicorn.Server):
     """Leaves signals to whoever runs the loop, and says when it listens."""
 
-    def __init__(self, config: uvicorn.Config, on_ready: Callable[[int], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, on_ready: Callable[[int], None], setting: str = "--port"
+    ) -> None:
+        """`setting` is how another port is chosen, for the message."""
         super().__init__(config)
         self._on_ready = on_ready
+        self._setting = setting
 
     @contextlib.contextmanager
     def capture_signals(self):  # type: ignore[no-untyped-def]
@@ -49,7 +53,7 @@ class _Server(uvicorn.Server):
         except SystemExit as error:  # uvicorn ends the process when the port is taken
             raise ConfigError(
                 f"{self.config.host}:{self.config.port} cannot be listened on: is it taken? "
-                "Choose another with --port"
+                f"Choose another with {self._setting}"
             ) from error
         if self.started:
             self._on_ready(self.servers[0].sockets[0].getsockname()[1])
@@ -83,10 +87,10 @@ async def serve(
     if isinstance(engine, EngineProcess):
         model, turns = engine.config.name, dataclasses.asdict(engine.config.engine.turns)
     async with (
-        _client(engine) as client,
+        engine_client(engine) as client,
         _peers(Peers(client, config, clock, records, model, turns)) as peers,
     ):
-        server = _Server(_uvicorn_config(config, peers, client, clock), on_ready)
+        server = HttpServer(_uvicorn_config(config, peers, client, clock), on_ready)
         await take_in_defaults(client, config)
         waiter = asyncio.create_task(_stop_when(stop, server)) if stop else None
         try:
@@ -124,7 +128,8 @@ async def _stop_when(stop: asyncio.Event, server: uvicorn.Server) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _client(engine: EngineProcess | str) -> AsyncIterator[EngineClient]:
+async def engine_client(engine: EngineProcess | str) -> AsyncIterator[EngineClient]:
+    """The engine's client, and the engine where it is a process to be started and stopped."""
     async with contextlib.AsyncExitStack() as stack:
         if isinstance(engine, EngineProcess):
             await stack.enter_async_context(engine)

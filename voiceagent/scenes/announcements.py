@@ -31,7 +31,9 @@ def render_announcements(folder: Path) -> list[Path]:
         AudioFileError: a file cannot be written.
     """
     engine, rng = hibari_engine(), np.random.default_rng(0)
-    return [_write(folder / f"{name}.ogg", engine.say(text, rng).pcm) for name, text in TEXTS.items()]
+    return [
+        _write(folder / f"{name}.ogg", engine.say(text, rng).pcm) for name, text in TEXTS.items()
+    ]
 
 
 def _write(path: Path, pcm: Samples) -> Path:

@@ -12,7 +12,13 @@ MAX_NAME_CHARS = 64
 MAX_VALUE_CHARS = 256
 MAX_CLAIMS = 32
 #: Kept before others where there are too many.
-_FIRST = ("sip.callID", "sip.callIDFull", "sip.phoneNumber", "sip.trunkPhoneNumber", "sip.callStatus")
+_FIRST = (
+    "sip.callID",
+    "sip.callIDFull",
+    "sip.phoneNumber",
+    "sip.trunkPhoneNumber",
+    "sip.callStatus",
+)
 
 
 def sip_claims(attributes: Mapping[str, str]) -> dict[str, str]:

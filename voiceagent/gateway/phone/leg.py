@@ -119,9 +119,7 @@ class Leg:
         Raises:
             RoomError: nobody came, or the room was closed.
         """
-        waits = [
-            asyncio.create_task(event.wait()) for event in (self._caller_came, self.closed)
-        ]
+        waits = [asyncio.create_task(event.wait()) for event in (self._caller_came, self.closed)]
         try:
             await asyncio.wait(waits, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
         finally:

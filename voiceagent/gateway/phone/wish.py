@@ -13,24 +13,22 @@ _FIELDS = ("role", "voice", "policy")
 _log = logging.getLogger(__name__)
 
 
-def read_wish(metadata: str, role: str, voice: str) -> SessionOptions:
+def read_wish(metadata: str, defaults: SessionOptions) -> SessionOptions:
     """Options of a session from ``{"role": ..., "voice": ..., "policy": ...}``, each optional.
 
     What cannot be used is named in one line of the log, and the defaults hold.
 
     Args:
         metadata: of the job; empty for nothing.
-        role: where it asks for none.
-        voice: likewise.
+        defaults: role and voice where it asks for none.
     """
-    defaults = SessionOptions(role=role, voice=voice)
     if not metadata.strip():
         return defaults
     try:
         wish = _parse(metadata)
         return SessionOptions(
-            role=wish.get("role") or role,
-            voice=wish.get("voice") or voice,
+            role=wish.get("role") or defaults.role,
+            voice=wish.get("voice") or defaults.voice,
             policy=wish.get("policy", ""),
         )
     except ValueError as error:
