@@ -91,9 +91,6 @@ def run(options: argparse.Namespace) -> int:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
     try:
-        from voiceagent.gateway.quiet import quieten_pipecat
-
-        quieten_pipecat()
         import voiceagent.gateway.phone.server  # noqa: F401  # names a missing part at once
     except ImportError as error:
         raise ConfigError(

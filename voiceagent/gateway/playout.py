@@ -240,7 +240,7 @@ class AgentPlayout:
         return packet
 
     def heard_ms(self, played_ms: int) -> int:
-        """How much of the agent's sound a listener has had who has played so much since packet 0."""
+        """How much of the agent's sound a listener has had who has played so much of it all."""
         packets = played_ms // self._packet_ms
         heard = [end for number, end in self._sent if number < packets]
         return (heard[-1] if heard else 0) * 1000 // SAMPLE_RATE_HZ

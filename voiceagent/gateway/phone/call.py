@@ -3,7 +3,7 @@
 It outlives the leg on which it began: when the connection to the LiveKit server breaks it waits for
 its caller to come back, on the same leg or on the one of a new job. Whatever ends it, the slot is
 given back first, then a goodbye is said where there is somebody to hear it, and a telephone is
-hung up, since LiveKit would leave it in silence. Section 4: between `phone.leg` and `serving.ports`.
+hung up, since LiveKit would leave it in silence. Section 4: between `leg` and `serving.ports`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from voiceagent.gateway.phone.mouth import Mouth
 from voiceagent.gateway.phone.silence import SilenceWatch
 from voiceagent.gateway.phone.speaker import Speaker
 from voiceagent.gateway.phone.state import ATTRIBUTE, SPEECH_DBFS, AgentState
-from voiceagent.gateway.phone.target import MAX_TARGET_CHARS, is_target
+from voiceagent.gateway.phone.target import is_target
 from voiceagent.gateway.phone.texts import Texts
 from voiceagent.gateway.phone.transcript import Transcript
 from voiceagent.gateway.recording import RecordedPort
@@ -373,5 +373,4 @@ def read_target(data: bytes) -> str | None:
     except (ValueError, RecursionError):
         return None
     target = order.get("to") if isinstance(order, dict) else None
-    is_text = isinstance(target, str) and len(target) <= MAX_TARGET_CHARS
-    return target if is_text and is_target(target) else None
+    return target if isinstance(target, str) and is_target(target) else None

@@ -64,11 +64,11 @@ class Caller:
 
     def claims(self, room: str) -> dict[str, str]:
         """For the record."""
-        kind = _KIND.Name(self.kind).removeprefix("PARTICIPANT_KIND_").lower()
+        kind = _KIND.Name(rtc.ParticipantKind.ValueType(self.kind))
         return {
             "room": clean(room, MAX_VALUE_CHARS),
             "identity": clean(self.identity, MAX_VALUE_CHARS),
-            "kind": kind,
+            "kind": kind.removeprefix("PARTICIPANT_KIND_").lower(),
             **sip_claims(self.attributes),
         }
 

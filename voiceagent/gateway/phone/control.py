@@ -39,7 +39,7 @@ class RoomControl:
         """End a caller's call; whether the server did it, or there was no such caller any more."""
         try:
             async with asyncio.timeout(HANG_UP_WITHIN_S):
-                while not await self._remove(room, identity):
+                while not await self._remove(room, identity):  # noqa: ASYNC110  # of a server
                     await asyncio.sleep(RETRY_S)
                 return True
         except TimeoutError:

@@ -13,9 +13,9 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from voiceagent.errors import EngineUnavailable
+from voiceagent.gateway.listener import HttpServer
 from voiceagent.gateway.phone.config import LiveKitConfig
 from voiceagent.gateway.phone.metrics import PhoneMetrics
-from voiceagent.gateway.server import HttpServer
 from voiceagent.serving.ports import EngineStatus, PortClient
 
 

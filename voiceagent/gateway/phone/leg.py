@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import numpy as np
 from livekit import rtc
+from livekit.rtc.participant import PublishTrackError
 
 from voiceagent.audio.framing import SAMPLE_RATE_HZ, Samples
 from voiceagent.audio.opus import from_int16, to_int16
@@ -145,7 +146,7 @@ class Leg:
         )
         try:
             published = await self.room.local_participant.publish_track(track, options)
-        except rtc.PublishTrackError as error:
+        except PublishTrackError as error:
             raise RoomError(self.room_name, f"no track: {redact(str(error))}") from None
         self.track_sid = published.sid
         self._source = source

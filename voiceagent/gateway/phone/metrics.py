@@ -10,7 +10,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from voiceagent.gateway.axes_metrics import AxesMetrics
-from voiceagent.gateway.metrics import engine_metrics
+from voiceagent.gateway.engine_metrics import engine_metrics
 from voiceagent.gateway.phone.call import Call
 from voiceagent.serving.ports import EngineStatus
 

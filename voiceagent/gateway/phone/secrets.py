@@ -32,16 +32,21 @@ def redact(text: str) -> str:
 
 
 class RedactingFilter(logging.Filter):
-    """Takes tokens out of every line of the logger that it is put on."""
+    """Takes tokens out of every line of the logger that it is put on.
+
+    Lines of its native part are shown only where a log is verbose: it calls an error what happens
+    at the end of every call, and whatever goes wrong comes back as an exception or event too.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
         """See `logging.Filter.filter`."""
         record.msg, record.args = redact(record.getMessage()), None
-        return True
+        is_verbose = logging.getLogger().isEnabledFor(logging.INFO)
+        return is_verbose or not record.msg.startswith("livekit")
 
 
 def quieten_livekit() -> None:
-    """From now on the client's log holds no token, and of its chatter only warnings."""
+    """From now on the client's log holds no token, and of its chatter only what matters."""
     logger = logging.getLogger("livekit")
     if not any(isinstance(item, RedactingFilter) for item in logger.filters):
         logger.addFilter(RedactingFilter())

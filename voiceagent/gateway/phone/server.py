@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable
 
 from voiceagent.clock import MonotonicClock
 from voiceagent.gateway.config import GatewayConfig
+from voiceagent.gateway.engine import engine_client, take_in_defaults
 from voiceagent.gateway.phone.announcements import load_announcements
 from voiceagent.gateway.phone.call import Setup
 from voiceagent.gateway.phone.calls import Calls
@@ -23,7 +24,6 @@ from voiceagent.gateway.phone.http import health_server
 from voiceagent.gateway.phone.secrets import quieten_livekit
 from voiceagent.gateway.phone.worker import Worker
 from voiceagent.gateway.recording import Origin
-from voiceagent.gateway.server import engine_client, take_in_defaults
 from voiceagent.records.config import RecordsConfig
 from voiceagent.serving.ports import SessionOptions
 from voiceagent.serving.supervisor import EngineProcess

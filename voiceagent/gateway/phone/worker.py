@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections.abc import Coroutine
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import websockets
@@ -187,8 +189,8 @@ class Worker:
         else:
             self.registered.clear()
 
-    def _spawn(self, work: object) -> None:
-        task = asyncio.create_task(work, name="phone worker")  # type: ignore[arg-type]
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work, name="phone worker")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
