@@ -24,6 +24,7 @@ The two lower packages have roots of their own, since they cannot import upward:
     │ └ PromptRefused                    a role or voice that this engine cannot take: says why
     ├ SessionError
     │ └ SessionClosed                    the session has ended: says why
+    ├ LiveKitRefused                     a LiveKit server that refused, or is not there: says why
     ├ RoomError                          a LiveKit room that cannot be entered or was lost
     └ EngineError
       ├ EngineUnavailable                no engine answers, or it died at start: says why
@@ -264,6 +265,22 @@ class SessionClosed(SessionError):
     """The session has ended, or its slot has been given to a later one; the text says why."""
 
     code = "session_closed"
+
+
+class LiveKitRefused(VoiceAgentError):
+    """A LiveKit server refused what it was asked, or does not answer.
+
+    Attributes:
+        url: of the server.
+        reason: why, and the fix where there is one; holds no secret.
+    """
+
+    code = "livekit_refused"
+
+    def __init__(self, url: str, reason: str) -> None:
+        super().__init__(f"LiveKit at {url}: {reason}")
+        self.url = url
+        self.reason = reason
 
 
 class RoomError(VoiceAgentError):

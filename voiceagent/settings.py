@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 from voiceagent.errors import ConfigError
 from voiceagent.gateway.config import GatewayConfig
 from voiceagent.gateway.phone.config import LiveKitConfig
+from voiceagent.gateway.phone.telephony import TelephonyConfig
 from voiceagent.records.config import RecordsConfig
 from voiceagent.serving.config import EngineConfig, ObserveConfig, VoicesConfig
 from voiceagent.turntaking.config import TurnConfig
@@ -51,6 +52,7 @@ class Settings:
     records: RecordsConfig
     voices: VoicesConfig
     livekit: LiveKitConfig
+    telephony: TelephonyConfig
 
 
 _SECTIONS: dict[str, type] = {
@@ -61,6 +63,7 @@ _SECTIONS: dict[str, type] = {
     "records": RecordsConfig,
     "voices": VoicesConfig,
     "livekit": LiveKitConfig,
+    "telephony": TelephonyConfig,
 }
 #: Fields that are made of other settings.
 _DERIVED = ("engine.turns", "engine.observe", "observe.num_slots")
@@ -122,6 +125,7 @@ def load_settings(
         records=_section(RecordsConfig, "records", values),
         voices=_section(VoicesConfig, "voices", values),
         livekit=_section(LiveKitConfig, "livekit", values),
+        telephony=_section(TelephonyConfig, "telephony", values),
     )
 
 

@@ -9,7 +9,12 @@ import os
 import signal
 from pathlib import Path
 
-from voiceagent.cli import livekit_announcements
+from voiceagent.cli import (
+    livekit_announcements,
+    livekit_call,
+    livekit_setup,
+    livekit_transfer,
+)
 from voiceagent.cli.options import add_policy_argument, add_prompt_arguments
 from voiceagent.errors import ConfigError
 from voiceagent.settings import MEASURED_POLICY, UNMEASURED_POLICY, Settings, load_settings
@@ -75,7 +80,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--verbose", action="store_true", help="log more")
     parser.set_defaults(run=run)
     actions = parser.add_subparsers(dest="action", metavar="ACTION")
-    livekit_announcements.add_parser(actions)
+    for module in (livekit_setup, livekit_call, livekit_transfer, livekit_announcements):
+        module.add_parser(actions)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -1,0 +1,87 @@
+"""An order to whoever holds a call, given through the LiveKit server: transfer the caller.
+
+The worker needs no port of its own for that, and the server's key is the permission. The agent
+answers by an attribute of its own, so the caller is told by the same code that a key on the
+telephone runs, and a refusal is spoken of in the call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+from livekit import api
+from livekit.protocol import models
+
+from voiceagent.errors import LiveKitRefused, RecordError
+from voiceagent.gateway.phone.config import LiveKitConfig
+from voiceagent.gateway.phone.target import as_uri
+from voiceagent.records.schema import SessionHeader
+
+#: Topic of the order, and the attribute of the answer.
+TRANSFER = "voiceagent.transfer"
+DONE = "done"
+#: More than LiveKit itself waits for the telephone that shall take the call.
+OUTCOME_WITHIN_S = 45.0
+LOOK_EVERY_S = 0.2
+
+
+async def order_transfer(
+    lkapi: api.LiveKitAPI, config: LiveKitConfig, header: SessionHeader, target: str
+) -> str | None:
+    """Have a running session's caller handed on.
+
+    Args:
+        lkapi: of the server.
+        config: of the agent.
+        header: of the session.
+        target: a number or SIP address.
+
+    Returns:
+        None when it was done, else why it was refused; the call goes on then.
+
+    Raises:
+        ValueError: no such target.
+        RecordError: the session is no telephone call.
+        LiveKitRefused: its call is over, or nobody carries the order out.
+        livekit.api.ServerError: the server refuses; aiohttp.ClientError: there is none.
+    """
+    uri, room = as_uri(target), (header.caller or {}).get("room")
+    if room is None or (header.caller or {}).get("kind") != "sip":
+        raise RecordError(f"session {header.id[:8]} is no telephone call ({header.transport})")
+    agent = await _agent(lkapi, config, room)
+    # so that an answer to an earlier order is not taken for one to this
+    await lkapi.room.update_participant(
+        api.UpdateParticipantRequest(room=room, identity=agent.identity, attributes={TRANSFER: ""})
+    )
+    await lkapi.room.send_data(
+        api.SendDataRequest(
+            room=room,
+            data=json.dumps({"to": uri}).encode(),
+            kind=models.DataPacket.Kind.RELIABLE,
+            destination_identities=[agent.identity],
+            topic=TRANSFER,
+        )
+    )
+    try:
+        async with asyncio.timeout(OUTCOME_WITHIN_S):
+            while True:  # only asking tells
+                said = (await _agent(lkapi, config, room)).attributes.get(TRANSFER)
+                if said:
+                    return None if said == DONE else said.removeprefix("refused: ")
+                await asyncio.sleep(LOOK_EVERY_S)
+    except TimeoutError as error:
+        raise LiveKitRefused(config.url, "the agent did not say what came of it") from error
+
+
+async def _agent(lkapi: api.LiveKitAPI, config: LiveKitConfig, room: str) -> models.ParticipantInfo:
+    try:
+        found = await lkapi.room.list_participants(api.ListParticipantsRequest(room=room))
+        agents = [p for p in found.participants if p.kind == models.ParticipantInfo.Kind.AGENT]
+    except api.ServerError as error:
+        if error.code != api.ServerErrorCode.NOT_FOUND:
+            raise
+        agents = []
+    if not agents:
+        raise LiveKitRefused(config.url, f"there is no agent in room {room}: the call is over")
+    return agents[0]
