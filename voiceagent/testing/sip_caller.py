@@ -61,6 +61,7 @@ class Dialled:
         metadata: JSON text for the agent's job.
         room: name of the room; a new one for every call by default.
         band: codec of the line.
+        noise_dbfs: of the caller's room, under all that is said; None for a dead microphone.
         attributes: more of them, as headers of the trunk would make.
     """
 
@@ -70,6 +71,7 @@ class Dialled:
     metadata: str = ""
     room: str = dataclasses.field(default_factory=lambda: f"call-{uuid.uuid4().hex[:12]}")
     band: Band = "G722"
+    noise_dbfs: float | None = -60.0
     attributes: dict[str, str] = dataclasses.field(default_factory=dict)
 
     @property
@@ -130,6 +132,7 @@ class SipCaller:
         self._is_answered, self._is_over = asyncio.Event(), asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._answering: asyncio.Task[None] | None = None
+        #: Sends no packet at all while set, as a line that is dead one way.
         self.is_muted = False
         self.started_s = 0.0
         self.ended_s: float | None = None
@@ -329,13 +332,16 @@ class SipCaller:
         return list(padded.reshape(-1, size))
 
     async def _speak(self, room: rtc.Room, source: rtc.AudioSource) -> None:
-        """A packet every 20 ms by the clock, silence when nothing is said, nothing when muted."""
-        silence = np.zeros(self._rate_hz * PACKET_MS // 1000, np.float32)
+        """A packet every 20 ms by the clock, the room's noise when nothing is said."""
+        rng = np.random.default_rng(0)
+        size = self._rate_hz * PACKET_MS // 1000
+        noise_dbfs = self.dialled.noise_dbfs
+        noise = 0.0 if noise_dbfs is None else 10 ** (noise_dbfs / 20)
         due_s = self._now_s()
         while room.isconnected() and not self._is_over.is_set():
-            packet = silence
+            packet = (noise * rng.standard_normal(size)).astype(np.float32)
             if self._is_answered.is_set() and not self._queue.empty():
-                packet = self._queue.get_nowait()
+                packet += self._queue.get_nowait()
                 self._queue.task_done()
             if not self.is_muted:
                 await self._push(source, self._to_room.push(packet))

@@ -1,0 +1,163 @@
+"""Telephone calls to a real worker through a real LiveKit server, by simulated telephones."""
+
+import asyncio
+import json
+
+import pytest
+from livekit import api
+
+from voiceagent.testing.sip_caller import Dialled, SipCaller
+from voiceagent.testing.words import word_accuracy
+
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
+
+SLOTS = 4
+#: Of `voiceagent livekit` as it is started here.
+UNHEARD_S = 4
+#: A slot is free again this soon after its caller has hung up.
+FREED_WITHIN_S = 2.0
+BUSY = "phone_calls_active"
+QUESTIONS = {
+    "PCMU": ("flite:kal", ("what is three plus four", "when do you open on monday")),
+    "PCMA": ("flite:kal", ("can you hear me",)),
+    "G722": ("flite:kal", ("what is three plus four", "when do you open on monday")),
+}
+
+
+async def freed(phone):
+    return await phone.worker.until(BUSY, lambda n: n == 0, FREED_WITHIN_S)
+
+
+@pytest.mark.parametrize("band", QUESTIONS)
+async def test_questions_of_an_unseen_voice_are_answered_over_each_codec(phone, ask, tell, band):
+    voice, questions = QUESTIONS[band]
+    async with SipCaller.dial(phone.livekit, Dialled(band=band)) as caller:
+        rang_s = await caller.answered()
+        asked = [await ask(caller, text, voice) for text in questions]
+    for one in asked:
+        tell(f"{band}: answered after {rang_s:.2f} s, {one.latency_s:.2f} s to '{one.said}'")
+    wanted = [one.wanted for one in asked]
+    assert word_accuracy(wanted, [one.said for one in asked]) >= 0.8
+    await freed(phone)
+
+
+async def test_the_caller_hanging_up_frees_the_slot(phone, tell):
+    async with SipCaller.dial(phone.livekit) as caller:
+        await caller.answered()
+        await phone.worker.until(BUSY, lambda n: n == 1, 5)
+        await caller.hang_up()
+        tell(f"freed {await freed(phone):.2f} s after the hang-up")
+
+
+async def test_a_caller_who_vanishes_frees_the_slot(phone):
+    async with SipCaller.dial(phone.livekit) as caller:
+        await caller.answered()
+        await caller._room.disconnect()
+        await freed(phone)
+
+
+async def test_keys_of_the_caller_are_in_the_record(phone):
+    async with SipCaller.dial(phone.livekit) as caller:
+        await caller.answered()
+        await caller.press("12#", every_s=0.1)
+        await asyncio.sleep(0.5)
+    await freed(phone)
+    assert (await phone.worker.metrics())["phone_keys_in_total"] >= 3
+
+
+async def test_the_record_says_who_called_as_a_claim(phone):
+    headers = {"sip.h.x-evil": "a\r\nb\x00" + "c" * 9000}
+    dialled = Dialled(number="+15557770000", attributes=headers)
+    async with SipCaller.dial(phone.livekit, dialled) as caller:
+        await caller.answered()
+        await asyncio.sleep(0.5)
+    await freed(phone)
+    header = phone.worker.sessions()[-1].header
+    assert header.caller["sip.phoneNumber"] == "+15557770000"
+    assert header.caller["sip.callID"] == caller.call_id
+    assert len(header.caller["sip.h.x-evil"]) <= 256
+    assert header.caller["sip.h.x-evil"].isprintable()
+
+
+async def test_two_calls_of_one_number_are_two_conversations(phone, ask):
+    dialled = [Dialled(number="+15551112222") for _ in range(2)]
+    async with (
+        SipCaller.dial(phone.livekit, dialled[0]) as one,
+        SipCaller.dial(phone.livekit, dialled[1]) as other,
+    ):
+        await asyncio.gather(one.answered(), other.answered())
+        await phone.worker.until(BUSY, lambda n: n == 2, 5)
+        asked = await asyncio.gather(
+            ask(one, "what is three plus four"), ask(other, "when do you open on monday")
+        )
+    assert word_accuracy([a.wanted for a in asked], [a.said for a in asked]) >= 0.8
+    await freed(phone)
+
+
+async def test_four_callers_at_once_are_answered_and_a_fifth_is_told(phone, ask, tell, recogniser):
+    async with SipCaller.dial(phone.livekit) as a, SipCaller.dial(phone.livekit) as b:
+        async with SipCaller.dial(phone.livekit) as c, SipCaller.dial(phone.livekit) as d:
+            callers = (a, b, c, d)
+            await asyncio.gather(*(caller.answered() for caller in callers))
+            await phone.worker.until(BUSY, lambda n: n == SLOTS, 5)
+            async with SipCaller.dial(phone.livekit) as fifth:
+                await fifth.answered(10)
+                await fifth.ended(15)
+                heard = fifth.heard().at_24_khz()
+            asked = await asyncio.gather(
+                *(ask(caller, "what is three plus four") for caller in callers)
+            )
+    told = recogniser.transcribe(heard)
+    latencies = ", ".join(f"{one.latency_s:.2f}" for one in asked)
+    tell(f"four at once: {latencies} s; the fifth heard '{told}'")
+    assert word_accuracy([a.wanted for a in asked], [a.said for a in asked]) >= 0.8
+    assert "busy" in told
+    await freed(phone)
+
+
+async def test_a_caller_of_whom_nothing_comes_is_told_and_hung_up(phone, recogniser, tell):
+    async with SipCaller.dial(phone.livekit, Dialled(noise_dbfs=None)) as caller:
+        await caller.answered()
+        await caller.ended(2 * UNHEARD_S + 10)
+        tell(f"a dead line was given up after {caller.ended_s - caller.started_s:.1f} s")
+        assert "cannot hear you" in recogniser.transcribe(caller.heard().at_24_khz()).lower()
+    assert "nothing was heard from the caller" in phone.worker.sessions()[-1].summary.end_reason
+    await freed(phone)
+
+
+async def test_a_deleted_room_ends_the_call_and_the_record_says_so(phone, tell):
+    async with SipCaller.dial(phone.livekit) as caller:
+        await caller.answered()
+        await phone.worker.until(BUSY, lambda n: n == 1, 5)
+        livekit = phone.livekit
+        async with api.LiveKitAPI(livekit.url, livekit.api_key, livekit.api_secret) as lkapi:
+            await lkapi.room.delete_room(api.DeleteRoomRequest(room=caller.dialled.room))
+        await caller.ended(2)
+        await freed(phone)
+    reason = phone.worker.sessions()[-1].summary.end_reason
+    tell(f"ended: {reason}")
+    assert "room" in reason
+
+
+async def test_metadata_that_is_no_json_is_named_and_not_fatal(phone, ask):
+    async with SipCaller.dial(phone.livekit, Dialled(metadata="{nonsense")) as caller:
+        await caller.answered()
+        asked = await ask(caller, "can you hear me")
+    assert word_accuracy([asked.wanted], [asked.said]) >= 0.7
+    assert "metadata is not used: it is no JSON" in phone.worker.log
+    await freed(phone)
+
+
+async def test_metadata_chooses_how_turns_are_taken(phone):
+    dialled = Dialled(metadata=json.dumps({"policy": "shadow"}))
+    async with SipCaller.dial(phone.livekit, dialled) as caller:
+        await caller.answered()
+        await asyncio.sleep(1.0)
+    await freed(phone)
+    trace = phone.worker.sessions()[-1].trace
+    assert {frame.turn.policy for frame in trace if frame.turn} == {"shadow"}
+
+
+async def test_no_token_and_no_secret_is_in_the_log(phone):
+    assert "eyJ" not in phone.worker.log
+    assert phone.livekit.api_secret not in phone.worker.log
