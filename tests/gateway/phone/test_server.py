@@ -22,8 +22,10 @@ def recogniser():
     return Recogniser()
 
 
-def words_of(recogniser, heard):
-    return " ".join(normalise(recogniser.transcribe(heard.at_24_khz())))
+async def words_of(recogniser, heard):
+    """In a thread: the calls share this loop."""
+    text = await asyncio.to_thread(recogniser.transcribe, heard.at_24_khz())
+    return " ".join(normalise(text))
 
 
 def tone(hz, seconds):
@@ -67,19 +69,6 @@ async def test_a_caller_is_answered_hears_its_sound_and_frees_the_slot_when_it_h
     assert evil.isprintable()
 
 
-async def test_four_calls_at_once_each_hear_their_own_sound(livekit, make_worker):
-    pitches = (400, 550, 700, 850)
-
-    async def call(hz):
-        async with SipCaller.dial(livekit, Dialled(number=f"+1555{hz}")) as caller:
-            await caller.answered()
-            return await echo_hz(caller, hz)
-
-    async with make_worker(slots=4):
-        heard = await asyncio.gather(*map(call, pitches))
-    assert heard == pytest.approx(pitches, abs=5)
-
-
 async def test_a_caller_too_many_is_told_so_and_hung_up_while_the_other_goes_on(
     livekit, make_worker, recogniser
 ):
@@ -88,7 +77,7 @@ async def test_a_caller_too_many_is_told_so_and_hung_up_while_the_other_goes_on(
         async with SipCaller.dial(livekit, Dialled(number="+15550101")) as second:
             await second.answered()
             assert await second.ended(within_s=10) == "PARTICIPANT_REMOVED"
-            told = words_of(recogniser, second.heard())
+            told = await words_of(recogniser, second.heard())
         assert await echo_hz(first, 600) == pytest.approx(600, abs=5)
         assert not worker.serving.done()
     assert "lines are busy" in told
@@ -103,7 +92,7 @@ async def test_when_the_engine_dies_the_caller_is_told_goodbye_and_hung_up_withi
         os.kill(worker.engine.pid, signal.SIGKILL)
         assert await caller.ended(within_s=2) == "PARTICIPANT_REMOVED"
         (record,) = await worker.sessions(1)
-        assert "goodbye" in words_of(recogniser, caller.heard())
+        assert "goodbye" in await words_of(recogniser, caller.heard())
     assert record.summary.end_reason.startswith("engine: the engine at ")
 
 
@@ -139,18 +128,7 @@ async def test_a_room_that_is_deleted_ends_its_call(livekit, make_worker):
         async with api.LiveKitAPI(livekit.url, livekit.api_key, livekit.api_secret) as server:
             await server.room.delete_room(api.DeleteRoomRequest(room=caller.dialled.room))
         (record,) = await worker.sessions(1)
-    assert record.summary.end_reason in ("the room was deleted", "the caller hung up")
-
-
-async def test_a_silent_caller_is_told_and_hung_up_in_the_end(livekit, make_worker, recogniser):
-    async with make_worker(unheard_after_s=1.0) as worker, SipCaller.dial(livekit) as caller:
-        caller.is_muted = True
-        await caller.answered()
-        assert await caller.ended(within_s=10) == "PARTICIPANT_REMOVED"
-        (record,) = await worker.sessions(1)
-        told = words_of(recogniser, caller.heard())
-    assert "hear you are you there" in told
-    assert record.summary.end_reason == "nothing was heard from the caller, who was told so"
+    assert record.summary.end_reason == "the room was deleted"
 
 
 async def test_a_transfer_that_is_refused_is_spoken_of_and_the_call_goes_on(
@@ -165,7 +143,7 @@ async def test_a_transfer_that_is_refused_is_spoken_of_and_the_call_goes_on(
             await caller.press("50")
             await caller.until(lambda: "voiceagent.transfer" in caller.agent, within_s=15)
             await asyncio.sleep(2.5)
-            told = words_of(recogniser, caller.heard(begin_s))
+            told = await words_of(recogniser, caller.heard(begin_s))
             assert caller.agent["voiceagent.transfer"].startswith("refused: ")
         (record,) = await worker.sessions(1)
     assert "transfer your call" in told

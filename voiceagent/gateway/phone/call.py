@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import json
 import logging
 from collections.abc import Coroutine
 from typing import Any
@@ -27,10 +26,10 @@ from voiceagent.gateway.phone.control import RoomControl
 from voiceagent.gateway.phone.dtmf import KEY_EVERY_S, codes_of, key_of
 from voiceagent.gateway.phone.leg import Leg
 from voiceagent.gateway.phone.mouth import Mouth
+from voiceagent.gateway.phone.order import DONE, TRANSFER, read_order
 from voiceagent.gateway.phone.silence import SilenceWatch
 from voiceagent.gateway.phone.speaker import Speaker
 from voiceagent.gateway.phone.state import ATTRIBUTE, SPEECH_DBFS, AgentState
-from voiceagent.gateway.phone.target import is_target
 from voiceagent.gateway.phone.texts import Texts
 from voiceagent.gateway.phone.transcript import Transcript
 from voiceagent.gateway.recording import RecordedPort
@@ -41,9 +40,6 @@ WATCH_EVERY_S = 0.25
 GOODBYE_WITHIN_S = 10.0
 #: After a transfer livekit-sip hangs the caller up by itself, about a second later.
 TRANSFERRED_WITHIN_S = 5.0
-#: Orders of the server's API and their answer, an attribute of the agent.
-TRANSFER = "voiceagent.transfer"
-MAX_ORDER_BYTES = 4096
 
 _log = logging.getLogger(__name__)
 
@@ -150,7 +146,7 @@ class Call:
             room = self.leg.room_name
             refusal = await self._setup.control.transfer(room, caller.identity, target)
         if refusal is None:
-            self.texts.set(TRANSFER, "done")
+            self.texts.set(TRANSFER, DONE)
             return None
         _log.info("room %s: transfer refused: %s", self.leg.room_name, refusal)
         self._transfer_to = None
@@ -198,7 +194,7 @@ class Call:
         """See `leg.Listener`."""
         if topic != TRANSFER:
             return
-        target = read_target(data)
+        target = read_order(data)
         if target is None:
             self.texts.set(TRANSFER, "refused: no target that can be transferred to")
         else:
@@ -362,15 +358,3 @@ class Call:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()):
             _log.error("%s failed", task.get_name(), exc_info=error)
-
-
-def read_target(data: bytes) -> str | None:
-    """Where an order to transfer goes: ``{"to": TARGET}``; None for anything else."""
-    if len(data) > MAX_ORDER_BYTES:
-        return None
-    try:
-        order = json.loads(data)
-    except (ValueError, RecursionError):
-        return None
-    target = order.get("to") if isinstance(order, dict) else None
-    return target if isinstance(target, str) and is_target(target) else None

@@ -14,7 +14,7 @@ from livekit import api
 from livekit.protocol import sip
 
 from voiceagent.gateway.phone.config import LiveKitConfig
-from voiceagent.gateway.phone.secrets import redact
+from voiceagent.gateway.phone.refusal import explain
 from voiceagent.gateway.phone.target import as_uri
 
 #: The caller is to be gone within 2 s of the agent's end.
@@ -63,7 +63,7 @@ class RoomControl:
         except api.SipCallError as error:
             return f"{error.sip_status_code or ''} {error.sip_status or error.message}".strip()
         except api.ServerError as error:
-            return redact(f"{error.code}: {error.message}")
+            return explain(error)
         except ValueError as error:
             return str(error)
         except (aiohttp.ClientError, TimeoutError) as error:

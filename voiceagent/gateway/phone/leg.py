@@ -38,6 +38,12 @@ _CLOSED = {
     rtc.DisconnectReason.ROOM_CLOSED: "the room was closed",
     rtc.DisconnectReason.PARTICIPANT_REMOVED: "the agent was removed from the room",
 }
+#: The caller did not go by itself.
+_DEPARTED = {
+    rtc.DisconnectReason.ROOM_DELETED: "the room was deleted",
+    rtc.DisconnectReason.PARTICIPANT_REMOVED: "the caller was removed from the room",
+    rtc.DisconnectReason.DUPLICATE_IDENTITY: "the caller joined the room a second time",
+}
 
 _log = logging.getLogger(__name__)
 
@@ -265,7 +271,8 @@ class Leg:
         if self.caller is None or participant.identity != self.caller.identity:
             return
         if self.caller.has_hung_up or not self._is_reconnecting:
-            self._tell_left("the caller hung up")
+            reason = participant.disconnect_reason
+            self._tell_left(_DEPARTED.get(reason, "the caller hung up"))
         else:
             self._tell_lost("the connection to the LiveKit server broke")
 

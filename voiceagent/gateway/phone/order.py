@@ -15,7 +15,7 @@ from livekit.protocol import models
 
 from voiceagent.errors import LiveKitRefused, RecordError
 from voiceagent.gateway.phone.config import LiveKitConfig
-from voiceagent.gateway.phone.target import as_uri
+from voiceagent.gateway.phone.target import as_uri, is_target
 from voiceagent.records.schema import SessionHeader
 
 #: Topic of the order, and the attribute of the answer.
@@ -24,6 +24,7 @@ DONE = "done"
 #: More than LiveKit itself waits for the telephone that shall take the call.
 OUTCOME_WITHIN_S = 45.0
 LOOK_EVERY_S = 0.2
+MAX_ORDER_BYTES = 4096
 
 
 async def order_transfer(
@@ -85,3 +86,15 @@ async def _agent(lkapi: api.LiveKitAPI, config: LiveKitConfig, room: str) -> mod
     if not agents:
         raise LiveKitRefused(config.url, f"there is no agent in room {room}: the call is over")
     return agents[0]
+
+
+def read_order(data: bytes) -> str | None:
+    """Where an order to transfer goes: ``{"to": TARGET}``; None for anything else."""
+    if len(data) > MAX_ORDER_BYTES:
+        return None
+    try:
+        order = json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+    target = order.get("to") if isinstance(order, dict) else None
+    return target if isinstance(target, str) and is_target(target) else None
