@@ -117,7 +117,7 @@ class PhoneWorker:
             TimeoutError: its call goes on.
         """
         async with asyncio.timeout(within_s):
-            while (last := self.sessions()[-1]).summary is None:
+            while (last := self.sessions()[-1]).summary is None:  # noqa: ASYNC110  # a file
                 await asyncio.sleep(0.05)
         return last
 
