@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import signal
 
 import numpy as np
@@ -43,6 +44,8 @@ module_app menu.so
 """
 ACCOUNT = "<sip:tester@{address};transport=udp>;regint=0;audio_codecs={codec}\n"
 RTP_PORTS = 20
+#: Never one twice: the end of a call is sent again and again to a telephone that went.
+_SIPP_PORTS = itertools.count(26_000, 10)
 
 
 class Baresip:
@@ -260,7 +263,8 @@ async def sipp(folder, scenario, *, to=None):
         scenario: a key of `CALLEES`, or XML.
         to: host:port that a caller's scenario calls, number 100.
     """
-    port, media = free_port(first=26_000), free_port(first=27_000, count=4)
+    port = free_port(first=next(_SIPP_PORTS))
+    media = free_port(first=29_000, count=4)
     file = folder / f"sipp-{port}.xml"
     body = CALLEES.get(scenario)
     file.write_text(f"{_HEAD}{body}</scenario>\n" if body else scenario)
