@@ -110,6 +110,17 @@ class PhoneWorker:
                 await asyncio.sleep(0.05)
         return loop.time() - began_s
 
+    async def last_session(self, within_s: float = 3.0) -> SessionRecord:
+        """The record of the session that began last, once it is whole.
+
+        Raises:
+            TimeoutError: its call goes on.
+        """
+        async with asyncio.timeout(within_s):
+            while (last := self.sessions()[-1]).summary is None:  # noqa: ASYNC110  # a file
+                await asyncio.sleep(0.05)
+        return last
+
     def sessions(self) -> list[SessionRecord]:
         """Records of its sessions, oldest first."""
         return [self.records.record(session_id) for session_id in self.records.ids()]
@@ -117,6 +128,16 @@ class PhoneWorker:
     def send(self, number: signal.Signals) -> None:
         """A signal to the process, which hands it to nobody."""
         self._process.send_signal(number)
+
+    async def kill_engine(self) -> None:
+        """End the engine's process as a crash would; it is the child that serves, not a spare."""
+        listing = await asyncio.create_subprocess_exec(
+            "ps", "--ppid", str(self.pid), "-o", "pid=,time=", stdout=asyncio.subprocess.PIPE
+        )
+        lines = (await listing.communicate())[0].decode().split("\n")
+        # the engine has worked, its spare has only been started
+        pid, _ = max((line.split() for line in lines if line.strip()), key=lambda pair: pair[1])
+        os.kill(int(pid), signal.SIGKILL)
 
     async def ended(self, within_s: float) -> int:
         """Wait until it has ended by itself; returns its exit status.

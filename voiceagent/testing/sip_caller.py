@@ -304,8 +304,9 @@ class SipCaller:
 
     def _read(self, reader: rtc.TextStreamReader, identity: str) -> None:
         async def read() -> None:
-            text = await reader.read_all()
-            self.texts.append((reader.info.topic, dict(reader.info.attributes or {}), text))
+            with contextlib.suppress(rtc.StreamError):  # the call ended in the middle of it
+                text = await reader.read_all()
+                self.texts.append((reader.info.topic, dict(reader.info.attributes or {}), text))
 
         self._spawn(read())
 

@@ -1,13 +1,13 @@
 """Telephone calls to a real worker through a real LiveKit server, by simulated telephones."""
 
 import asyncio
+import contextlib
 import json
 
 import pytest
 from livekit import api
 
 from voiceagent.testing.sip_caller import Dialled, SipCaller
-from voiceagent.testing.words import word_accuracy
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
@@ -29,16 +29,17 @@ async def freed(phone):
 
 
 @pytest.mark.parametrize("band", QUESTIONS)
-async def test_questions_of_an_unseen_voice_are_answered_over_each_codec(phone, ask, tell, band):
+async def test_questions_of_an_unseen_voice_are_answered_over_each_codec(
+    phone, ask, are_right, tell, band
+):
     voice, questions = QUESTIONS[band]
     async with SipCaller.dial(phone.livekit, Dialled(band=band)) as caller:
         rang_s = await caller.answered()
         asked = [await ask(caller, text, voice) for text in questions]
-    for one in asked:
-        tell(f"{band}: answered after {rang_s:.2f} s, {one.latency_s:.2f} s to '{one.said}'")
-    wanted = [one.wanted for one in asked]
-    assert word_accuracy(wanted, [one.said for one in asked]) >= 0.8
     await freed(phone)
+    assert are_right(*asked)
+    latencies = ", ".join(f"{one.latency_s:.2f}" for one in asked)
+    tell(f"{band}: answered after {rang_s:.2f} s; from question to answer {latencies} s")
 
 
 async def test_the_caller_hanging_up_frees_the_slot(phone, tell):
@@ -72,14 +73,14 @@ async def test_the_record_says_who_called_as_a_claim(phone):
         await caller.answered()
         await asyncio.sleep(0.5)
     await freed(phone)
-    header = phone.worker.sessions()[-1].header
+    header = (await phone.worker.last_session()).header
     assert header.caller["sip.phoneNumber"] == "+15557770000"
     assert header.caller["sip.callID"] == caller.call_id
     assert len(header.caller["sip.h.x-evil"]) <= 256
     assert header.caller["sip.h.x-evil"].isprintable()
 
 
-async def test_two_calls_of_one_number_are_two_conversations(phone, ask):
+async def test_two_calls_of_one_number_are_two_conversations(phone, ask, are_right):
     dialled = [Dialled(number="+15551112222") for _ in range(2)]
     async with (
         SipCaller.dial(phone.livekit, dialled[0]) as one,
@@ -90,29 +91,31 @@ async def test_two_calls_of_one_number_are_two_conversations(phone, ask):
         asked = await asyncio.gather(
             ask(one, "what is three plus four"), ask(other, "when do you open on monday")
         )
-    assert word_accuracy([a.wanted for a in asked], [a.said for a in asked]) >= 0.8
     await freed(phone)
+    assert are_right(*asked)
 
 
-async def test_four_callers_at_once_are_answered_and_a_fifth_is_told(phone, ask, tell, recogniser):
-    async with SipCaller.dial(phone.livekit) as a, SipCaller.dial(phone.livekit) as b:
-        async with SipCaller.dial(phone.livekit) as c, SipCaller.dial(phone.livekit) as d:
-            callers = (a, b, c, d)
-            await asyncio.gather(*(caller.answered() for caller in callers))
-            await phone.worker.until(BUSY, lambda n: n == SLOTS, 5)
-            async with SipCaller.dial(phone.livekit) as fifth:
-                await fifth.answered(10)
-                await fifth.ended(15)
-                heard = fifth.heard().at_24_khz()
-            asked = await asyncio.gather(
-                *(ask(caller, "what is three plus four") for caller in callers)
-            )
-    told = recogniser.transcribe(heard)
+async def test_four_callers_at_once_are_answered_and_a_fifth_is_told(
+    phone, ask, are_right, tell, recogniser
+):
+    async with contextlib.AsyncExitStack() as stack:
+        callers = [
+            await stack.enter_async_context(SipCaller.dial(phone.livekit)) for _ in range(SLOTS)
+        ]
+        await asyncio.gather(*(caller.answered() for caller in callers))
+        await phone.worker.until(BUSY, lambda n: n == SLOTS, 5)
+        asked = await asyncio.gather(
+            *(ask(caller, "what is three plus four") for caller in callers)
+        )
+        async with SipCaller.dial(phone.livekit) as fifth:
+            await fifth.answered(10)
+            await fifth.ended(15)
+    await freed(phone)
+    assert are_right(*asked)
+    told = recogniser.transcribe(fifth.heard().at_24_khz())
     latencies = ", ".join(f"{one.latency_s:.2f}" for one in asked)
-    tell(f"four at once: {latencies} s; the fifth heard '{told}'")
-    assert word_accuracy([a.wanted for a in asked], [a.said for a in asked]) >= 0.8
+    tell(f"four at once: from question to answer {latencies} s; the fifth heard '{told}'")
     assert "busy" in told
-    await freed(phone)
 
 
 async def test_a_caller_of_whom_nothing_comes_is_told_and_hung_up(phone, recogniser, tell):
@@ -121,7 +124,10 @@ async def test_a_caller_of_whom_nothing_comes_is_told_and_hung_up(phone, recogni
         await caller.ended(2 * UNHEARD_S + 10)
         tell(f"a dead line was given up after {caller.ended_s - caller.started_s:.1f} s")
         assert "cannot hear you" in recogniser.transcribe(caller.heard().at_24_khz()).lower()
-    assert "nothing was heard from the caller" in phone.worker.sessions()[-1].summary.end_reason
+    assert (
+        "nothing was heard from the caller"
+        in (await phone.worker.last_session()).summary.end_reason
+    )
     await freed(phone)
 
 
@@ -134,16 +140,14 @@ async def test_a_deleted_room_ends_the_call_and_the_record_says_so(phone, tell):
             await lkapi.room.delete_room(api.DeleteRoomRequest(room=caller.dialled.room))
         await caller.ended(2)
         await freed(phone)
-    reason = phone.worker.sessions()[-1].summary.end_reason
+    reason = (await phone.worker.last_session()).summary.end_reason
     tell(f"ended: {reason}")
     assert "room" in reason
 
 
-async def test_metadata_that_is_no_json_is_named_and_not_fatal(phone, ask):
+async def test_metadata_that_is_no_json_is_named_and_not_fatal(phone):
     async with SipCaller.dial(phone.livekit, Dialled(metadata="{nonsense")) as caller:
         await caller.answered()
-        asked = await ask(caller, "can you hear me")
-    assert word_accuracy([asked.wanted], [asked.said]) >= 0.7
     assert "metadata is not used: it is no JSON" in phone.worker.log
     await freed(phone)
 
@@ -154,7 +158,7 @@ async def test_metadata_chooses_how_turns_are_taken(phone):
         await caller.answered()
         await asyncio.sleep(1.0)
     await freed(phone)
-    trace = phone.worker.sessions()[-1].trace
+    trace = (await phone.worker.last_session()).trace
     assert {frame.turn.policy for frame in trace if frame.turn} == {"shadow"}
 
 

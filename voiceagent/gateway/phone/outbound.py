@@ -99,7 +99,7 @@ async def place_call(
         raise ConfigError(
             f"LiveKit at {config.url} has no trunk to call out by: run 'voiceagent livekit setup'"
         )
-    room = f"{telephony.room_prefix}out-{uuid.uuid4().hex[:12]}"
+    room = f"{telephony.room_prefix}_{number}_{uuid.uuid4().hex[:12]}"
     outcome = None
     try:
         await _bring_agent(lkapi, config, room, metadata)

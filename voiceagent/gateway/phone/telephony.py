@@ -32,7 +32,7 @@ class TelephonyConfig:
         allowed_callers: numbers that may call; empty for all.
         username: that the provider logs in with for calls to us; empty for none.
         password: that belongs to it.
-        room_prefix: of the rooms; each call has one of its own.
+        room_prefix: of the rooms; LiveKit adds the caller and a random end.
         ringing_timeout_s: until an unanswered call is given up, both ways.
         encryption: of the sound: "disable", "allow" or "require".
         outbound: whether the agent may call people at all.
@@ -49,7 +49,7 @@ class TelephonyConfig:
     allowed_callers: tuple[str, ...] = ()
     username: str = ""
     password: str = dataclasses.field(default="", repr=False)
-    room_prefix: str = "call-"
+    room_prefix: str = "call"
     ringing_timeout_s: int = 30
     encryption: str = "disable"
     outbound: bool = False
