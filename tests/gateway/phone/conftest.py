@@ -6,13 +6,22 @@ import dataclasses
 from pathlib import Path
 
 import pytest
+from livekit import api
 
+from voiceagent.clock import MonotonicClock
+from voiceagent.gateway.phone.announcements import load_announcements
+from voiceagent.gateway.phone.call import Call, Setup
 from voiceagent.gateway.phone.config import LiveKitConfig
+from voiceagent.gateway.phone.control import RoomControl
+from voiceagent.gateway.phone.leg import Leg
 from voiceagent.gateway.phone.server import Signals, serve_phone
 from voiceagent.records.config import RecordsConfig
 from voiceagent.records.store import RecordStore
 from voiceagent.serving.config import EngineConfig
+from voiceagent.serving.echo import EchoEngine
+from voiceagent.serving.local import LocalClient
 from voiceagent.serving.supervisor import EngineProcess
+from voiceagent.testing.sip_caller import Dialled, SipCaller
 
 
 @dataclasses.dataclass
@@ -67,3 +76,61 @@ def make_worker(livekit, tmp_path):
         return running(livekit, tmp_path / "records", **settings)
 
     return make
+
+
+@contextlib.asynccontextmanager
+async def in_room(livekit, room="r", identity="agent"):
+    """A leg in a room, as a job would make it."""
+    grants = api.VideoGrants(room_join=True, room=room, can_update_own_metadata=True)
+    token = api.AccessToken(livekit.api_key, livekit.api_secret).with_grants(grants)
+    token = token.with_identity(identity).with_kind("agent")
+    leg = Leg(room, MonotonicClock())
+    await leg.join(livekit.url, token.to_jwt())
+    try:
+        yield leg
+    finally:
+        await leg.leave()
+
+
+@pytest.fixture
+def join(livekit):
+    def join(**room):
+        return in_room(livekit, **room)
+
+    return join
+
+
+@contextlib.asynccontextmanager
+async def holding(livekit, join, dialled, **settings):
+    """A caller and the call with it, around an echo engine in this process."""
+    config = LiveKitConfig(
+        url=livekit.url,
+        api_key=livekit.api_key,
+        api_secret=livekit.api_secret,
+        **{"greeting": False, **settings},
+    )
+    control = RoomControl(config)
+    setup = Setup(config, load_announcements(config), control, MonotonicClock())
+    async with (
+        SipCaller.dial(livekit, dialled) as caller,
+        join(room=dialled.room) as leg,
+        LocalClient(EchoEngine(), model="echo") as engine,
+    ):
+        await leg.wait_caller(5)
+        call = Call(setup, leg, await engine.open())
+        running = asyncio.create_task(call.run())
+        try:
+            yield caller, call, running
+        finally:
+            call.end("the test is over")
+            await running
+            await control.close()
+
+
+@pytest.fixture
+def hold(livekit, join):
+    def hold(dialled=None, **settings):
+        dialled = dialled or Dialled(room="r", agent_name=None)
+        return holding(livekit, join, dialled, **settings)
+
+    return hold

@@ -42,7 +42,6 @@ _CLOSED = {
 _DEPARTED = {
     rtc.DisconnectReason.ROOM_DELETED: "the room was deleted",
     rtc.DisconnectReason.PARTICIPANT_REMOVED: "the caller was removed from the room",
-    rtc.DisconnectReason.DUPLICATE_IDENTITY: "another call of the same number took its place",
 }
 
 _log = logging.getLogger(__name__)
@@ -271,10 +270,7 @@ class Leg:
         if self.caller is None or participant.identity != self.caller.identity:
             return
         reason = participant.disconnect_reason or rtc.DisconnectReason.UNKNOWN_REASON
-        is_again = reason == rtc.DisconnectReason.DUPLICATE_IDENTITY and not self.caller.is_phone
-        if is_again:  # a page that was loaded again
-            self._tell_lost("the caller joined the room a second time")
-        elif self.caller.has_hung_up or not self._is_reconnecting:
+        if self.caller.has_hung_up or not self._is_reconnecting:
             self._tell_left(_DEPARTED.get(reason, "the caller hung up"))
         else:
             self._tell_lost("the connection to the LiveKit server broke")

@@ -39,8 +39,8 @@ class Speaker:
     async def run(self) -> None:
         """Send until cancelled; a leg that takes no more sound is left alone."""
         while True:
-            if wait_us := self._pacer.wait_us(self._clock.now_us()):
-                await asyncio.sleep(wait_us / 1e6)
+            # also where it is late: nobody else would have a turn meanwhile
+            await asyncio.sleep(self._pacer.wait_us(self._clock.now_us()) / 1e6)
             number, skipped = self._pacer.take(self._clock.now_us())
             self.mouth.playout.counts.skipped_packets += skipped
             packet = self.mouth.take(number)
