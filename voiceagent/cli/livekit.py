@@ -12,6 +12,7 @@ from pathlib import Path
 from voiceagent.cli import (
     livekit_announcements,
     livekit_call,
+    livekit_press,
     livekit_setup,
     livekit_transfer,
 )
@@ -80,7 +81,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--verbose", action="store_true", help="log more")
     parser.set_defaults(run=run)
     actions = parser.add_subparsers(dest="action", metavar="ACTION")
-    for module in (livekit_setup, livekit_call, livekit_transfer, livekit_announcements):
+    for module in (
+        livekit_setup,
+        livekit_call,
+        livekit_transfer,
+        livekit_press,
+        livekit_announcements,
+    ):
         module.add_parser(actions)
 
 

@@ -233,6 +233,12 @@ class LiveKitStack:
         await asyncio.sleep(down_s)
         await self.start_server()
 
+    @property
+    def pids(self) -> list[int]:
+        """Of the processes that run now."""
+        parts = (self._redis, self._server, self._sip)
+        return [part.pid for part in parts if part is not None]
+
     def environment(self) -> dict[str, str]:
         """What a program that speaks to it is given."""
         return {

@@ -8,7 +8,14 @@ from livekit import api, rtc
 
 from voiceagent.errors import LiveKitRefused, RecordError
 from voiceagent.gateway.phone.config import LiveKitConfig
-from voiceagent.gateway.phone.order import TRANSFER, order_transfer
+from voiceagent.gateway.phone.order import (
+    PRESS,
+    TRANSFER,
+    order_keys,
+    order_transfer,
+    read_keys,
+    read_target,
+)
 from voiceagent.records.schema import SessionHeader
 
 CONFIG = LiveKitConfig(url="ws://test")
@@ -27,7 +34,7 @@ async def agent(livekit, says):
 
     def take(packet):
         orders.append((packet.topic, packet.data, packet.participant))
-        attributes = {TRANSFER: says[len(orders) - 1]}
+        attributes = {packet.topic: says[len(orders) - 1]}
         tasks.append(asyncio.create_task(room.local_participant.set_attributes(attributes)))
 
     room.on("data_received", take)
@@ -80,3 +87,31 @@ async def test_only_telephone_calls_can_be_transferred(caller):
 async def test_a_target_that_cannot_be_is_refused():
     with pytest.raises(ValueError, match="a transfer goes to"):
         await order_transfer(None, CONFIG, header(room="r", kind="sip"), "mum")
+
+
+@pytest.mark.slow
+@pytest.mark.asyncio
+async def test_keys_go_the_same_way(livekit):
+    async with agent(livekit, ["done"]) as (lkapi, orders):
+        assert await order_keys(lkapi, CONFIG, header(room="r", kind="sip"), "12#") is None
+        assert orders == [(PRESS, b'{"keys": "12#"}', None)]
+
+
+@pytest.mark.asyncio
+async def test_keys_that_cannot_be_sent_are_refused_here():
+    with pytest.raises(ValueError, match="livekit-sip drops A to D"):
+        await order_keys(None, CONFIG, header(room="r", kind="sip"), "1A")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"{", b"[]", b"[" * 9999, b'{"keys": 1}', b'{"keys": "A"}', b'{"keys": "", "to": 5}'],
+)
+def test_orders_that_mean_nothing_are_none(data):
+    assert read_keys(data) is None
+    assert read_target(data) is None
+
+
+def test_orders_are_read_as_they_were_sent():
+    assert read_keys(b'{"keys": "12#"}') == "12#"
+    assert read_target(b'{"to": "sip:desk@example.com"}') == "sip:desk@example.com"

@@ -26,7 +26,7 @@ from voiceagent.gateway.phone.control import RoomControl
 from voiceagent.gateway.phone.dtmf import KEY_EVERY_S, codes_of, key_of
 from voiceagent.gateway.phone.leg import Leg
 from voiceagent.gateway.phone.mouth import Mouth
-from voiceagent.gateway.phone.order import DONE, TRANSFER, read_order
+from voiceagent.gateway.phone.order import DONE, PRESS, TRANSFER, read_keys, read_target
 from voiceagent.gateway.phone.silence import SilenceWatch
 from voiceagent.gateway.phone.speaker import Speaker
 from voiceagent.gateway.phone.state import ATTRIBUTE, SPEECH_DBFS, AgentState
@@ -192,13 +192,18 @@ class Call:
 
     def on_order(self, topic: str, data: bytes) -> None:
         """See `leg.Listener`."""
-        if topic != TRANSFER:
-            return
-        target = read_order(data)
-        if target is None:
-            self.texts.set(TRANSFER, "refused: no target that can be transferred to")
-        else:
-            self._spawn(self._transfer(target))
+        if topic == TRANSFER:
+            target = read_target(data)
+            if target is None:
+                self.texts.set(TRANSFER, "refused: no target that can be transferred to")
+            else:
+                self._spawn(self._transfer(target))
+        elif topic == PRESS:
+            keys = read_keys(data)
+            if keys is None:
+                self.texts.set(PRESS, "refused: no keys that can be sent")
+            else:
+                self._spawn(self._press(keys))
 
     def on_left(self, leg: Leg, reason: str) -> None:
         """See `leg.Listener`."""
@@ -316,6 +321,10 @@ class Call:
             case "end":
                 return "nothing was heard from the caller, who was told so"
         return None
+
+    async def _press(self, keys: str) -> None:
+        await self.press(keys)
+        self.texts.set(PRESS, DONE)
 
     async def _transfer(self, target: str) -> None:
         if await self.transfer(target) is None:
