@@ -171,3 +171,32 @@ def test_record_keeps_what_turn_taking_saw_and_decided_to_the_last_bit(tmp_path)
 def test_record_of_a_session_without_a_policy_holds_none(tmp_path):
     session_id = asyncio.run(record_call(tmp_path, "uu..", policy=""))
     assert RecordStore(tmp_path).trace(session_id)[0].turn is None
+
+
+def test_what_happens_to_a_call_is_written_down_with_its_next_frame(tmp_path):
+    port = recorded(EchoPort(), RecordsConfig(dir=tmp_path), Origin(model="m"))
+    port.note("dtmf 5")
+    port.note("announcement greeting")
+    asyncio.run(converse(port))
+    (session_id,) = RecordStore(tmp_path).ids()
+    events = [row.events for row in RecordStore(tmp_path).trace(session_id)]
+    assert events == [("dtmf 5", "announcement greeting"), (), ()]
+
+
+def test_what_was_heard_in_place_of_the_agent_is_what_the_record_has_of_it(tmp_path):
+    port = recorded(EchoPort(), RecordsConfig(dir=tmp_path), Origin(model="m"))
+    port.in_place(np.full(1920 + 960, 0.01, np.float32))
+    asyncio.run(converse(port))
+    (session_id,) = RecordStore(tmp_path).ids()
+    levels = [row.agent_dbfs for row in RecordStore(tmp_path).trace(session_id)]
+    assert levels[:2] == [-40.0, -43.0]
+    assert levels[2] != levels[1]
+
+
+def test_a_record_says_who_called_and_by_what(tmp_path):
+    origin = Origin(model="m").of_caller("sip", {"room": "r", "sip.phoneNumber": "+1"})
+    asyncio.run(converse(recorded(EchoPort(), RecordsConfig(dir=tmp_path), origin)))
+    (session_id,) = RecordStore(tmp_path).ids()
+    header = RecordStore(tmp_path).summary(session_id).header
+    assert (header.model, header.transport) == ("m", "sip")
+    assert header.caller == {"room": "r", "sip.phoneNumber": "+1"}

@@ -51,6 +51,7 @@ async def running(livekit, records, *, model="echo", slots=1, **settings):
     ready = asyncio.Event()
     signals = Signals(on_ready=ready.set)
     policy = "off" if model == "echo" else "on"
+    before = asyncio.all_tasks()
     engine = EngineProcess(
         EngineConfig(num_slots=slots, policy=policy), model=model, is_echo=model == "echo"
     )
@@ -68,6 +69,9 @@ async def running(livekit, records, *, model="echo", slots=1, **settings):
         signals.stop.set()
         signals.stop_now.set()
         await serving
+        await asyncio.sleep(0)
+        left = {task.get_name() for task in asyncio.all_tasks() - before}
+        assert not {name for name in left if name.startswith("phone")}
 
 
 @pytest.fixture

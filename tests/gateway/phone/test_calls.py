@@ -80,6 +80,20 @@ async def test_a_room_that_cannot_be_entered_fails_its_job_and_frees_its_promise
     assert "eyJ" not in caplog.text + error
 
 
+@pytest.mark.asyncio
+async def test_a_job_that_the_server_ends_ends_its_call_and_no_other():
+    calls, ended = make_calls(), []
+    legs = [SimpleNamespace(room_name="a"), SimpleNamespace(room_name="b")]
+    for leg in legs:
+        calls._calls[leg.room_name] = SimpleNamespace(
+            leg=leg, end=lambda reason, name=leg.room_name: ended.append((name, reason))
+        )
+    calls._legs["AJ_1"] = legs[1]
+    calls.terminate("AJ_0")
+    calls.terminate("AJ_1")
+    assert ended == [("b", "the LiveKit server ended the job")]
+
+
 class Picky:
     """An engine that has no such voice."""
 

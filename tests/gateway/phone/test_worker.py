@@ -32,6 +32,7 @@ class Calls:
         self.metrics = PhoneMetrics(list)
         self.load, self.num_busy, self.is_draining = 0.25, 1, False
         self.takes, self.taken, self.given_up = takes, [], []
+        self.terminated = []
         self.on_change = lambda: None
 
     def would_take(self, job):
@@ -39,6 +40,9 @@ class Calls:
 
     def give_up(self, job_id):
         self.given_up.append(job_id)
+
+    def terminate(self, job_id):
+        self.terminated.append(job_id)
 
     def job_ids(self):
         return ["AJ_0"]
@@ -112,6 +116,20 @@ async def test_an_offered_job_is_taken_worked_on_and_its_end_told(server):
     assert [assigned.job.id for assigned in calls.taken] == ["AJ_1"]
     begin, end = server.all("update_job")
     assert (begin.status, end.status, end.error) == (agent.JS_RUNNING, agent.JS_FAILED, "it broke")
+
+
+@pytest.mark.asyncio
+async def test_a_job_that_the_server_ends_is_ended_here(server):
+    calls = Calls()
+
+    async def body(running):
+        await server.until(lambda: server.all("update_job"))
+        (socket,) = running.listening.connections
+        await server.say(socket, termination={"job_id": "AJ_1"})
+        await server.until(lambda: calls.terminated)
+
+    await held(server, calls, body)
+    assert calls.terminated == ["AJ_1"]
 
 
 @pytest.mark.asyncio

@@ -72,6 +72,7 @@ class Calls:
         self._calls: dict[str, Call] = {}
         self._told: set[str] = set()
         self._jobs: dict[str, asyncio.Task[str]] = {}
+        self._legs: dict[str, Leg] = {}
         self._promised: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -112,6 +113,13 @@ class Calls:
         task.add_done_callback(lambda done: self._jobs.pop(assigned.job.id, None))
         return task
 
+    def terminate(self, job_id: str) -> None:
+        """The server ended a job: so does its call, unless that goes on in another room."""
+        leg = self._legs.get(job_id)
+        for call in self:
+            if call.leg is leg:
+                call.end("the LiveKit server ended the job")
+
     def job_ids(self) -> list[str]:
         """Jobs that go on."""
         return list(self._jobs)
@@ -128,12 +136,13 @@ class Calls:
         self.is_draining = True
         for call in self:
             call.end("the worker stops")
-        await self._wait(None)
+        if self._tasks:
+            await asyncio.wait(self._tasks)
         for job in list(self._jobs.values()):
             job.cancel()
         await asyncio.gather(*self._jobs.values(), return_exceptions=True)
 
-    async def _wait(self, within_s: float | None) -> bool:
+    async def _wait(self, within_s: float) -> bool:
         """Whether all calls were over in time."""
         try:
             async with asyncio.timeout(within_s):
@@ -146,7 +155,7 @@ class Calls:
     async def _work(self, assigned: Assigned) -> str:
         """The supervisor of one job: what goes wrong in it goes no further."""
         job = assigned.job
-        leg = Leg(job.room, self._setup.clock)
+        leg = self._legs[job.id] = Leg(job.room, self._setup.clock)
         try:
             await leg.join(assigned.url or self._setup.config.url, assigned.token)
             await self._serve(job, leg)
@@ -160,6 +169,7 @@ class Calls:
         finally:
             self.give_up(job.id)
             await leg.leave()
+            del self._legs[job.id]
         return ""
 
     async def _serve(self, job: Job, leg: Leg) -> None:

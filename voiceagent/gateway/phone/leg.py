@@ -32,6 +32,8 @@ LEAVE_WITHIN_S = 2.0
 STREAM_FRAMES = 1000 // FRAME_MS
 #: A caller who vanishes so soon after the connection was mended was lost with it.
 SHAKY_S = 1.0
+#: Why a telephone has hung up is told a little later than that it has.
+REASON_WITHIN_S = 0.25
 #: The room is gone for good; other reasons are faults that may pass.
 _CLOSED = {
     rtc.DisconnectReason.ROOM_DELETED: "the room was deleted",
@@ -42,6 +44,11 @@ _CLOSED = {
 _DEPARTED = {
     rtc.DisconnectReason.ROOM_DELETED: "the room was deleted",
     rtc.DisconnectReason.PARTICIPANT_REMOVED: "the caller was removed from the room",
+    rtc.DisconnectReason.USER_UNAVAILABLE: "the call was not answered",
+    rtc.DisconnectReason.USER_REJECTED: "the call was declined",
+    rtc.DisconnectReason.SIP_TRUNK_FAILURE: "the SIP trunk failed",
+    rtc.DisconnectReason.CONNECTION_TIMEOUT: "the caller's connection was lost",
+    rtc.DisconnectReason.MEDIA_FAILURE: "the caller's sound was lost",
 }
 
 _log = logging.getLogger(__name__)
@@ -264,7 +271,11 @@ class Leg:
         if self.caller.is_active:
             self._is_active.set()
         if self.caller.has_hung_up:
-            self._tell_left("the caller hung up")
+            self._spawn(self._leave_off())
+
+    async def _leave_off(self) -> None:
+        await asyncio.sleep(REASON_WITHIN_S)
+        self._tell_left("the caller hung up")
 
     def _on_departure(self, participant: rtc.RemoteParticipant) -> None:
         if self.caller is None or participant.identity != self.caller.identity:

@@ -40,6 +40,7 @@ REGISTERED_WITHIN_S = 10.0
 ASSIGNED_WITHIN_S = 15.0
 #: Pauses between attempts: short ones first, since a server restarts in a second.
 FIRST_PAUSE_S, MAX_PAUSE_S = 0.2, 5.0
+REASON_WITHIN_S = 0.5
 
 _log = logging.getLogger(__name__)
 #: Its debug lines hold the token.
@@ -58,6 +59,7 @@ class Worker:
         self._socket: ClientConnection | None = None
         self._news = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._loop = asyncio.get_running_loop()
         calls.on_change = self._news.set
 
     async def run(self) -> None:
@@ -66,6 +68,13 @@ class Worker:
         Raises:
             ConfigError: the server knows no such key, or takes no workers at this address.
         """
+        try:
+            await self._keep_connected()
+        finally:
+            for task in self._tasks:
+                task.cancel()
+
+    async def _keep_connected(self) -> None:
         pause_s = FIRST_PAUSE_S
         while True:
             try:
@@ -137,17 +146,18 @@ class Worker:
                 self._spawn(self._report(event))
             case Terminated(job_id):
                 _log.info("the server ended job %s", job_id)
+                # the room tells why, a little later
+                self._loop.call_later(REASON_WITHIN_S, self._calls.terminate, job_id)
 
     def _answer(self, job: Job) -> bytes:
         if not self._calls.would_take(job):
             return agent_worker.refuse(job.id)
-        self._spawn(self._give_up_later(job.id))
+        self._loop.call_later(ASSIGNED_WITHIN_S, self._give_up, job.id)
         attributes = {ATTRIBUTE: "initializing"}
         name = self._config.agent_name or "agent"
         return agent_worker.accept(job.id, f"agent-{job.id}", name, attributes)
 
-    async def _give_up_later(self, job_id: str) -> None:
-        await asyncio.sleep(ASSIGNED_WITHIN_S)
+    def _give_up(self, job_id: str) -> None:
         if job_id not in self._calls.job_ids():
             self._calls.give_up(job_id)
 
