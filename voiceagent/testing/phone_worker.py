@@ -19,7 +19,7 @@ from voiceagent.testing.livekit_stack import LOOPBACK, free_port
 
 #: What `voiceagent livekit` prints when the server knows it.
 READY = "registered at"
-READY_WITHIN_S = 60.0
+READY_WITHIN_S = 120.0
 STOP_WITHIN_S = 15.0
 COMMAND = (sys.executable, "-m", "voiceagent.cli", "livekit")
 

@@ -1,6 +1,5 @@
 """A LiveKit and a phone worker for the calls of a file, and voices the model never heard."""
 
-import asyncio
 import dataclasses
 import functools
 import os
@@ -30,6 +29,8 @@ QUICK = {
     "VOICEAGENT_LIVEKIT_TARGET_LOAD": "1.0",
 }
 LOUD = 0.01
+#: An answer is over after as much silence, and must be soon.
+PAUSE_S, ANSWER_WITHIN_S = 1.0, 10.0
 _FIGURES = pytest.StashKey[list[str]]()
 
 
@@ -103,16 +104,21 @@ def spoken(text, voice):
     return speaker(voice).say(text).pcm
 
 
-async def ask(caller, text, voice="flite:kal", *, listen_s=3.5):
+async def ask(caller, text, voice="flite:kal"):
     """Ask a question in a voice over a call, and hear the answer out."""
     pcm = spoken(text, voice)
     silence_s = (pcm.size - np.flatnonzero(np.abs(pcm) > LOUD)[-1]) / SAMPLE_RATE_HZ
     ended_s = await caller.say(pcm, SAMPLE_RATE_HZ) - silence_s
-    await asyncio.sleep(listen_s)
+
+    def is_answered():
+        heard = caller.heard(ended_s)
+        if heard.first_loud_s(above=LOUD) is None:
+            return False
+        return caller.heard(heard.arrived_s[-1] - PAUSE_S).first_loud_s(above=LOUD) is None
+
+    await caller.until(is_answered, ANSWER_WITHIN_S)
     heard = caller.heard(ended_s)
-    first_s = heard.first_loud_s(above=LOUD)
-    assert first_s is not None, f"no answer to {text!r}"
-    return Asked(heard, turn_for(text).agent_text, first_s - ended_s)
+    return Asked(heard, turn_for(text).agent_text, heard.first_loud_s(above=LOUD) - ended_s)
 
 
 @pytest.fixture(scope="session", name="ask")
