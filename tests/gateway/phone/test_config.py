@@ -55,3 +55,11 @@ def test_the_secret_can_lie_in_a_file(tmp_path):
 def test_a_secret_file_that_is_missing_is_named(tmp_path):
     with pytest.raises(ConfigError, match="No such file"):
         LiveKitConfig(api_secret_file=tmp_path / "none").secret()
+
+
+@pytest.mark.parametrize(
+    ("url", "wanted"),
+    [("https://a:1/b", "wss://a:1/b"), ("http://a", "ws://a"), ("wss://a", "wss://a")],
+)
+def test_an_address_of_the_web_is_one_of_its_sockets_too(url, wanted):
+    assert LiveKitConfig(url=url).signal_url == wanted

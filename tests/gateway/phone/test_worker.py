@@ -17,8 +17,7 @@ from voiceagent.gateway.phone.worker import Worker, worker_url
     ("url", "wanted"),
     [
         ("ws://a:7880", "ws://a:7880/agent"),
-        ("https://a", "wss://a/agent"),
-        ("http://a/livekit/", "ws://a/livekit/agent"),
+        ("wss://a/livekit/?x=1", "wss://a/livekit/agent"),
     ],
 )
 def test_workers_connect_beside_the_rooms(url, wanted):

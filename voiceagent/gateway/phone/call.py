@@ -29,7 +29,7 @@ from voiceagent.gateway.phone.mouth import Mouth
 from voiceagent.gateway.phone.order import DONE, PRESS, TRANSFER, read_keys, read_target
 from voiceagent.gateway.phone.silence import SilenceWatch
 from voiceagent.gateway.phone.speaker import Speaker
-from voiceagent.gateway.phone.state import ATTRIBUTE, SPEECH_DBFS, AgentState
+from voiceagent.gateway.phone.state import ATTRIBUTE, SPEECH_DBFS, AgentState, State
 from voiceagent.gateway.phone.texts import Texts
 from voiceagent.gateway.phone.transcript import Transcript
 from voiceagent.gateway.recording import RecordedPort
@@ -76,6 +76,7 @@ class Call:
         self._tasks: set[asyncio.Task[None]] = set()
         self._transcript = Transcript(leg.room_name)
         self._state = AgentState()
+        self._told_state: State | None = None
         self._silence = SilenceWatch(int(setup.config.unheard_after_s * 1e6))
         self._past_dropped_frames = 0
         self._is_active = False
@@ -234,7 +235,7 @@ class Call:
         self.speaker.leg = leg
         self._silence.restart(self._clock.now_us())
         self._note("the caller is back")
-        self.texts.set(ATTRIBUTE, self._state.now)
+        self._told_state = None
 
     def _works(self) -> dict[str, Coroutine[Any, Any, None]]:
         return {
@@ -284,9 +285,13 @@ class Call:
             self.texts.tell(self._transcript.add("user", frame.heard, now_us))
         if frame.said is not None:
             self.texts.tell(self._transcript.add("agent", frame.said, now_us))
-        before, now = self._state.now, self._state.add(frame)
-        if now != before:
-            self.texts.set(ATTRIBUTE, now)
+        state = self._state.add(frame)
+        self._tell_state("speaking" if mouth.is_announcing else state)
+
+    def _tell_state(self, state: State) -> None:
+        if state != self._told_state:
+            self._told_state = state
+            self.texts.set(ATTRIBUTE, state)
 
     def _break_greeting(self) -> None:
         """The model answers already: its words matter more."""

@@ -157,7 +157,7 @@ class Calls:
         job = assigned.job
         leg = self._legs[job.id] = Leg(job.room, self._setup.clock)
         try:
-            await leg.join(assigned.url or self._setup.config.url, assigned.token)
+            await leg.join(assigned.url or self._setup.config.signal_url, assigned.token)
             await self._serve(job, leg)
             await leg.closed.wait()
         except RoomError as error:

@@ -107,6 +107,12 @@ class LiveKitConfig:
         if bool(self.transfer_key) != bool(self.transfer_to):
             raise ConfigError("transfer_key and transfer_to go together: give both or neither")
 
+    @property
+    def signal_url(self) -> str:
+        """The server's address as WebSockets need it: "ws" for "http"."""
+        scheme, separator, rest = self.url.partition("://")
+        return {"http": "ws", "https": "wss"}.get(scheme, scheme) + separator + rest
+
     def secret(self) -> str:
         """The secret, from wherever it is.
 

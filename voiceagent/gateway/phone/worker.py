@@ -95,7 +95,7 @@ class Worker:
 
     def _connect(self) -> connect:
         return connect(
-            worker_url(self._config.url),
+            worker_url(self._config.signal_url),
             additional_headers={"Authorization": f"Bearer {worker_token(self._config)}"},
             max_size=MAX_MESSAGE_BYTES,
             open_timeout=REGISTERED_WITHIN_S,
@@ -208,6 +208,5 @@ class Worker:
 def worker_url(url: str) -> str:
     """Where a server at this address takes workers."""
     parts = urlsplit(url)
-    scheme = {"http": "ws", "https": "wss"}.get(parts.scheme, parts.scheme)
     path = parts.path.rstrip("/") + agent_worker.PATH
-    return urlunsplit((scheme, parts.netloc, path, "", ""))
+    return urlunsplit((parts.scheme, parts.netloc, path, "", ""))
