@@ -7,6 +7,7 @@
 #   make style types imports    one of the checks alone
 #   make web        the page, built into voiceagent/_web; make page tests it in Chromium
 #   make bench      the benchmarks that need nothing but setup
+#   make livekit    a real LiveKit server for the tests of phone calls; needs Go, else they skip
 #   make peers      other people's models and packages, for parity and comparison only
 #
 # PYTHON=python3.12 chooses the interpreter of .venv.
@@ -15,7 +16,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv pip
-EXTRAS := scenes,serve,turns,train,asr,bench,sphinx,dev
+EXTRAS := scenes,serve,livekit,turns,train,asr,bench,sphinx,dev
 DEBIAN := espeak-ng libespeak-ng1 libflite1
 LOCK := requirements.lock
 # a CPU build is a set-up of its own: asking for it after another one does something
@@ -24,7 +25,7 @@ READY := $(VENV)/.ready$(if $(TORCH_INDEX),-cpu)
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup debian talk serve web page web-check test unit style types imports bench peers lock clean
+.PHONY: help setup debian livekit talk serve web page web-check test unit style types imports bench peers lock clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile | sed -n '1,/^PYTHON/p'
@@ -56,6 +57,20 @@ debian:
 	elif command -v apt-get >/dev/null; then \
 	  echo "for the tests that speak, also: sudo apt-get install $(DEBIAN)"; \
 	else echo "for the tests that speak, also install: $(DEBIAN)"; fi
+
+# The server is built once, outside of the repository; later versions of it do not install so.
+LIVEKIT_VERSION := v1.13.5
+LIVEKIT_CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/voiceagent
+livekit:
+	@$(MAKE) --no-print-directory debian DEBIAN=redis-server
+	@if [ -x "$${LIVEKIT_SERVER_BIN:-$(LIVEKIT_CACHE)/livekit-server}" ]; then :; \
+	elif command -v go >/dev/null; then \
+	  echo "building livekit-server $(LIVEKIT_VERSION), once: some minutes"; \
+	  mkdir -p $(LIVEKIT_CACHE) && build=$$(mktemp -d) && trap 'rm -rf $$build' EXIT && \
+	  GOBIN=$$build go install github.com/livekit/livekit-server/cmd/server@$(LIVEKIT_VERSION) && \
+	  mv $$build/server $(LIVEKIT_CACHE)/livekit-server || \
+	  echo "no livekit-server: the tests of phone calls will skip"; \
+	else echo "no Go, so no livekit-server: the tests of phone calls will skip"; fi
 
 talk: setup
 	$(BIN)/voiceagent talk voiceagent/assets/question.wav answer.wav
@@ -92,6 +107,7 @@ page: $(PAGE)
 
 test: setup style types imports web-check web
 	@$(MAKE) --no-print-directory debian DEBIAN=chromium
+	@$(MAKE) --no-print-directory livekit
 	$(BIN)/python -m pytest -m 'not slow' -q
 	$(BIN)/python -m pytest -m slow -q --durations=5
 

@@ -1,17 +1,22 @@
-"""Fixtures that several rooms share: one thread, fixed seeds, the embedded model, tiny decoders."""
+"""Fixtures that several rooms share: one thread, fixed seeds, the embedded model, tiny decoders,
+a real LiveKit.
+"""
 
 import http.server
 import json
 import threading
 
 import pytest
+import pytest_asyncio
 import torch
 from voiceagent_codec.base import CodeSpace
 from voiceagent_codec.nano import NanoCodec
 
+from voiceagent.errors import LiveKitUnavailable
 from voiceagent.model.checkpoint import ModelFolder, open_model
 from voiceagent.model.config import DecoderConfig, DepthConfig, TransformerConfig
 from voiceagent.model.decoder import Decoder
+from voiceagent.testing.livekit_stack import LiveKitStack, Programs
 from voiceagent.testing.random_moshi import TINY_MIMI, TINY_PERSONAPLEX, write_random_moshi
 
 
@@ -233,3 +238,19 @@ def judge_server():
     yield make
     for server in servers:
         server.close()
+
+
+@pytest.fixture(scope="session")
+def livekit_programs() -> Programs:
+    try:
+        return Programs.find()
+    except LiveKitUnavailable as error:
+        pytest.skip(str(error))
+
+
+@pytest_asyncio.fixture
+async def livekit(livekit_programs, tmp_path_factory):
+    """A server of the test's own; half a second."""
+    folder = tmp_path_factory.mktemp("livekit")
+    async with LiveKitStack.running(livekit_programs, folder) as stack:
+        yield stack

@@ -168,3 +168,16 @@ def test_a_text_becomes_what_a_field_of_any_config_is(field, text, value):
 def test_a_text_that_is_none_of_a_fields_values_is_an_error():
     with pytest.raises(ValueError, match="low"):
         parse_field(TurnConfig, "duck_db", "low")
+
+
+def test_a_livekit_server_may_be_named_as_livekits_own_tools_name_it(write):
+    file = write('[livekit]\nurl = "ws://file"\napi_key = "file"\n')
+    environment = {"LIVEKIT_URL": "ws://theirs", "VOICEAGENT_LIVEKIT_URL": "ws://ours"}
+    livekit = load_settings(file, environment, {}).livekit
+    assert (livekit.url, livekit.api_key) == ("ws://ours", "file")
+    assert load_settings(file, {"LIVEKIT_URL": "ws://theirs"}, {}).livekit.url == "ws://theirs"
+
+
+def test_a_wrong_livekit_address_is_named_by_its_variable():
+    with pytest.raises(ConfigError, match="LIVEKIT_URL: url must begin with ws://"):
+        load_settings(None, {"LIVEKIT_URL": "7880"}, {})

@@ -9,6 +9,7 @@ The two lower packages have roots of their own, since they cannot import upward:
     ├ SynthesisUnavailable               a speech synthesiser is missing: names the install line
     ├ RecogniserUnavailable              the judge of speech is missing or damaged: likewise
     ├ DetectorUnavailable                a detector of turn-taking is missing: likewise
+    ├ LiveKitUnavailable                 a part of LiveKit for tests is missing: likewise
     ├ TrainingError                      a training run that cannot go on: says why and how
     ├ RecordError                        a session's record that is missing or cannot be read
     ├ BenchError                         a bench's data, run or target that cannot be used: likewise
@@ -23,6 +24,8 @@ The two lower packages have roots of their own, since they cannot import upward:
     │ └ PromptRefused                    a role or voice that this engine cannot take: says why
     ├ SessionError
     │ └ SessionClosed                    the session has ended: says why
+    ├ LiveKitRefused                     a LiveKit server that refused, or is not there: says why
+    ├ RoomError                          a LiveKit room that cannot be entered or was lost
     └ EngineError
       ├ EngineUnavailable                no engine answers, or it died at start: says why
       ├ MalformedMessage                 bytes between processes that mean nothing
@@ -118,6 +121,25 @@ class DetectorUnavailable(VoiceAgentError):
     ) -> None:
         super().__init__(f"{detector} cannot be used ({reason}); mend it with: {fix}")
         self.detector = detector
+        self.reason = reason
+        self.fix = fix
+
+
+class LiveKitUnavailable(VoiceAgentError):
+    """A program of the LiveKit that tests and benchmarks call is missing, or did not start.
+
+    Attributes:
+        program: its name.
+        reason: what is wrong.
+        fix: how to get it; empty where that is not the trouble.
+    """
+
+    code = "livekit_unavailable"
+
+    def __init__(self, program: str, reason: str, fix: str) -> None:
+        mend = f"; get it with: {fix}" if fix else ""
+        super().__init__(f"{program} cannot be used ({reason}){mend}")
+        self.program = program
         self.reason = reason
         self.fix = fix
 
@@ -243,6 +265,39 @@ class SessionClosed(SessionError):
     """The session has ended, or its slot has been given to a later one; the text says why."""
 
     code = "session_closed"
+
+
+class LiveKitRefused(VoiceAgentError):
+    """A LiveKit server refused what it was asked, or does not answer.
+
+    Attributes:
+        url: of the server.
+        reason: why, and the fix where there is one; holds no secret.
+    """
+
+    code = "livekit_refused"
+
+    def __init__(self, url: str, reason: str) -> None:
+        super().__init__(f"LiveKit at {url}: {reason}")
+        self.url = url
+        self.reason = reason
+
+
+class RoomError(VoiceAgentError):
+    """A LiveKit room that cannot be entered, or in which nothing can be said any more.
+
+    Attributes:
+        room: its name.
+        reason: why; holds no token.
+    """
+
+    code = "room"
+    retryable = True
+
+    def __init__(self, room: str, reason: str) -> None:
+        super().__init__(f"room {room}: {reason}")
+        self.room = room
+        self.reason = reason
 
 
 class EngineError(VoiceAgentError):

@@ -2,7 +2,8 @@
 
 The only place that reads any of them. A flag wins over the environment, the environment over the
 file. A file has a table per section; the environment's name of a field is ``VOICEAGENT_`` with
-section and field, such as ``VOICEAGENT_GATEWAY_PORT``. A key that means nothing and a value that
+section and field, such as ``VOICEAGENT_GATEWAY_PORT``; a LiveKit server and its key may also stand
+in the names that all of LiveKit's tools read. A key that means nothing and a value that
 does not parse are errors that name their origin.
 """
 
@@ -18,11 +19,19 @@ from typing import Any, TypeVar
 
 from voiceagent.errors import ConfigError
 from voiceagent.gateway.config import GatewayConfig
+from voiceagent.gateway.phone.config import LiveKitConfig
+from voiceagent.gateway.phone.telephony import TelephonyConfig
 from voiceagent.records.config import RecordsConfig
 from voiceagent.serving.config import EngineConfig, ObserveConfig, VoicesConfig
 from voiceagent.turntaking.config import TurnConfig
 
 PREFIX = "VOICEAGENT_"
+#: What LiveKit's own tools call these fields; ours win.
+LIVEKIT_NAMES = {
+    "LIVEKIT_URL": "livekit.url",
+    "LIVEKIT_API_KEY": "livekit.api_key",
+    "LIVEKIT_API_SECRET": "livekit.api_secret",
+}
 #: A browser demo on a laptop; the README says how many a core carries.
 DEFAULT_SLOTS = 4
 #: Turn-taking of sessions that name none: done where benchmarks/results/turns.jsonl shows that it
@@ -35,13 +44,15 @@ _Config = TypeVar("_Config")
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Everything `voiceagent serve` is started with; `model` belongs to no section."""
+    """Everything `voiceagent` serves with; `model` belongs to no section."""
 
     model: str
     engine: EngineConfig
     gateway: GatewayConfig
     records: RecordsConfig
     voices: VoicesConfig
+    livekit: LiveKitConfig
+    telephony: TelephonyConfig
 
 
 _SECTIONS: dict[str, type] = {
@@ -51,6 +62,8 @@ _SECTIONS: dict[str, type] = {
     "gateway": GatewayConfig,
     "records": RecordsConfig,
     "voices": VoicesConfig,
+    "livekit": LiveKitConfig,
+    "telephony": TelephonyConfig,
 }
 #: Fields that are made of other settings.
 _DERIVED = ("engine.turns", "engine.observe", "observe.num_slots")
@@ -111,6 +124,8 @@ def load_settings(
         gateway=_section(GatewayConfig, "gateway", values),
         records=_section(RecordsConfig, "records", values),
         voices=_section(VoicesConfig, "voices", values),
+        livekit=_section(LiveKitConfig, "livekit", values),
+        telephony=_section(TelephonyConfig, "telephony", values),
     )
 
 
@@ -142,7 +157,11 @@ def _from_file(file: Path | None) -> _Layer:
 
 
 def _from_environment(environment: Mapping[str, str]) -> _Layer:
-    layer: _Layer = {}
+    layer: _Layer = {
+        key: (environment[variable], variable)
+        for variable, key in LIVEKIT_NAMES.items()
+        if environment.get(variable)
+    }
     for variable, text in environment.items():
         if not variable.startswith(PREFIX):
             continue

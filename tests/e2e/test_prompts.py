@@ -11,7 +11,8 @@ from voiceagent.audio.wav import write_wav
 from voiceagent.cli import main
 from voiceagent.errors import ConfigError, PromptRefused
 from voiceagent.gateway.config import GatewayConfig
-from voiceagent.gateway.server import serve, take_in_defaults
+from voiceagent.gateway.engine import take_in_defaults
+from voiceagent.gateway.server import serve
 from voiceagent.serving.config import EngineConfig, SessionOptions, WorkerConfig
 from voiceagent.serving.ports import EngineClient
 from voiceagent.serving.supervisor import EngineProcess

@@ -9,7 +9,7 @@ from voiceagent.gateway.config import GatewayConfig
 from voiceagent.gateway.connection import Peer
 from voiceagent.gateway.live import LiveAxes
 from voiceagent.gateway.playout import PlayoutCounts
-from voiceagent.gateway.recording import recorded
+from voiceagent.gateway.recording import Origin, recorded
 from voiceagent.records.axes import EMPTY
 from voiceagent.records.config import RecordsConfig
 
@@ -98,7 +98,9 @@ async def test_stats_add_up_what_was_lost_both_ways(peer):
 
 @pytest.fixture
 def port(tmp_path):
-    return recorded(SimpleNamespace(is_prompted=False), RecordsConfig(dir=tmp_path), "nano")
+    return recorded(
+        SimpleNamespace(is_prompted=False), RecordsConfig(dir=tmp_path), Origin(model="nano")
+    )
 
 
 @pytest.fixture

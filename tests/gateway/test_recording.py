@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from voiceagent.gateway.recording import RecordedPort, recorded
+from voiceagent.gateway.recording import Origin, RecordedPort, recorded
 from voiceagent.records.config import RecordsConfig
 from voiceagent.records.store import RecordStore
 from voiceagent.serving.ports import PortFrame, SessionOptions
@@ -60,7 +60,7 @@ async def converse(port):
 
 def test_recorded_port_hands_on_and_writes_what_passed(tmp_path):
     bare = EchoPort()
-    port = recorded(bare, RecordsConfig(dir=tmp_path), "nano")
+    port = recorded(bare, RecordsConfig(dir=tmp_path), Origin(model="nano"))
     assert isinstance(port, RecordedPort)
     port.played(640)
     frames = asyncio.run(converse(port))
@@ -89,7 +89,7 @@ class StallingPort(EchoPort):
 
 
 def test_record_of_a_stall_has_silence_where_the_engine_had_it(tmp_path):
-    port = recorded(StallingPort(), RecordsConfig(dir=tmp_path), "nano")
+    port = recorded(StallingPort(), RecordsConfig(dir=tmp_path), Origin(model="nano"))
     for level in (0.1, 0.2, 0.3, 0.01, 0.001):
         port.push(np.full(1920, level, np.float32))
     asyncio.run(converse_without_pushing(port))
@@ -107,12 +107,12 @@ async def converse_without_pushing(port):
 def test_recorded_port_without_a_place_to_write_is_the_bare_port(tmp_path, caplog):
     (tmp_path / "file").write_text("")
     bare = EchoPort()
-    assert recorded(bare, RecordsConfig(dir=tmp_path / "file"), "nano") is bare
+    assert recorded(bare, RecordsConfig(dir=tmp_path / "file"), Origin(model="nano")) is bare
     assert "not recorded" in caplog.text
 
 
 def test_recorded_port_whose_disk_fails_only_logs(tmp_path, caplog, monkeypatch):
-    port = recorded(EchoPort(), RecordsConfig(dir=tmp_path), "nano")
+    port = recorded(EchoPort(), RecordsConfig(dir=tmp_path), Origin(model="nano"))
 
     def fail(*arguments, **options):
         port._recorder._rows.put(None)
@@ -125,7 +125,7 @@ def test_recorded_port_whose_disk_fails_only_logs(tmp_path, caplog, monkeypatch)
 
 @pytest.mark.parametrize("extra", [0, 50_000])
 def test_recorded_port_keeps_at_most_a_second_of_user_sound(tmp_path, extra):
-    port = recorded(EchoPort(), RecordsConfig(dir=tmp_path), "nano")
+    port = recorded(EchoPort(), RecordsConfig(dir=tmp_path), Origin(model="nano"))
     port.push(loud(20_000 + extra))
     assert len(port._pending) == min(20_000 + extra, 24_000)
     asyncio.run(port.finish("done", 0))
@@ -136,7 +136,7 @@ def test_record_keeps_the_role_and_voice_that_the_model_was_told(tmp_path, is_pr
     bare = EchoPort()
     bare.is_prompted = is_prompted
     options = SessionOptions(role="sell bread", voice="alice")
-    asyncio.run(converse(recorded(bare, RecordsConfig(dir=tmp_path), "m", options)))
+    asyncio.run(converse(recorded(bare, RecordsConfig(dir=tmp_path), Origin(model="m"), options)))
     (session_id,) = RecordStore(tmp_path).ids()
     header = RecordStore(tmp_path).summary(session_id).header
     wanted = ("sell bread", "alice") if is_prompted else ("", "")
@@ -145,7 +145,7 @@ def test_record_keeps_the_role_and_voice_that_the_model_was_told(tmp_path, is_pr
 
 def test_sound_that_came_while_the_model_was_told_its_role_is_not_recorded(tmp_path):
     bare = EchoPort()
-    port = recorded(bare, RecordsConfig(dir=tmp_path), "m")
+    port = recorded(bare, RecordsConfig(dir=tmp_path), Origin(model="m"))
     bare.is_preparing = True
     port.push(np.full(1920, 0.9, np.float32))
     bare.is_preparing, bare.sound = False, np.zeros(0, np.float32)
@@ -171,3 +171,32 @@ def test_record_keeps_what_turn_taking_saw_and_decided_to_the_last_bit(tmp_path)
 def test_record_of_a_session_without_a_policy_holds_none(tmp_path):
     session_id = asyncio.run(record_call(tmp_path, "uu..", policy=""))
     assert RecordStore(tmp_path).trace(session_id)[0].turn is None
+
+
+def test_what_happens_to_a_call_is_written_down_with_its_next_frame(tmp_path):
+    port = recorded(EchoPort(), RecordsConfig(dir=tmp_path), Origin(model="m"))
+    port.note("dtmf 5")
+    port.note("announcement greeting")
+    asyncio.run(converse(port))
+    (session_id,) = RecordStore(tmp_path).ids()
+    events = [row.events for row in RecordStore(tmp_path).trace(session_id)]
+    assert events == [("dtmf 5", "announcement greeting"), (), ()]
+
+
+def test_what_was_heard_in_place_of_the_agent_is_what_the_record_has_of_it(tmp_path):
+    port = recorded(EchoPort(), RecordsConfig(dir=tmp_path), Origin(model="m"))
+    port.in_place(np.full(1920 + 960, 0.01, np.float32))
+    asyncio.run(converse(port))
+    (session_id,) = RecordStore(tmp_path).ids()
+    levels = [row.agent_dbfs for row in RecordStore(tmp_path).trace(session_id)]
+    assert levels[:2] == [-40.0, -43.0]
+    assert levels[2] != levels[1]
+
+
+def test_a_record_says_who_called_and_by_what(tmp_path):
+    origin = Origin(model="m").of_caller("sip", {"room": "r", "sip.phoneNumber": "+1"})
+    asyncio.run(converse(recorded(EchoPort(), RecordsConfig(dir=tmp_path), origin)))
+    (session_id,) = RecordStore(tmp_path).ids()
+    header = RecordStore(tmp_path).summary(session_id).header
+    assert (header.model, header.transport) == ("m", "sip")
+    assert header.caller == {"room": "r", "sip.phoneNumber": "+1"}

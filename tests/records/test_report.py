@@ -105,6 +105,17 @@ def test_what_comes_from_outside_cannot_become_markup(record):
     assert "<b>bang" not in text
 
 
+def test_a_caller_and_what_happened_to_the_call_are_shown_as_text(record):
+    header = dataclasses.replace(record.header, caller={"sip.phoneNumber": "<b>+1"})
+    first = dataclasses.replace(record.trace[2], events=("dtmf 5",))
+    text = Outline(
+        render_report(dataclasses.replace(record, header=header, trace=[first, *record.trace[3:]]))
+    ).text
+    assert "sip.phoneNumber <b>+1" in text
+    assert "0.2 s dtmf 5" in text
+    assert "The caller" not in Outline(render_report(record)).text
+
+
 @pytest.mark.parametrize(
     ("lines", "sentence"),
     [

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import pytest
@@ -85,3 +86,9 @@ def test_turn_trace_reads_what_the_policy_wrote():
 def test_turn_trace_of_nothing_knows_nothing():
     empty = TurnTrace(policy="shadow", row={"decision": {"reason": "stay"}})
     assert (empty.state, empty.reason, empty.p_user, empty.heard_ms) == (None, None, None, None)
+
+
+def test_events_of_a_frame_are_kept_and_left_out_where_there_are_none(make_frame):
+    frame = dataclasses.replace(make_frame(0), events=("dtmf 5",))
+    assert TraceFrame.from_json(json.loads(json.dumps(frame.to_json()))) == frame
+    assert "events" not in make_frame(0).to_json()

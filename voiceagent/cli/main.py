@@ -13,6 +13,7 @@ from voiceagent.cli import (
     bench,
     codec,
     doctor,
+    livekit,
     replay,
     report,
     serve,
@@ -27,6 +28,7 @@ EPILOG = """\
 first steps:
   voiceagent doctor                 what this machine can run, what is missing, how to fix it
   voiceagent serve                  talk with the agent in a browser on this machine
+  voiceagent livekit --help         answer the telephone, through a LiveKit server
   voiceagent talk question.wav      play a recording to the agent, read and hear what it answers
   voiceagent codec info             how the model hears and speaks
   voiceagent voices --help          whose voice a model that takes prompts shall have
@@ -51,7 +53,19 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"voiceagent {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for module in (serve, talk, codec, voices, sessions, report, replay, bench, train, doctor):
+    for module in (
+        serve,
+        livekit,
+        talk,
+        codec,
+        voices,
+        sessions,
+        report,
+        replay,
+        bench,
+        train,
+        doctor,
+    ):
         module.add_parser(commands)
     return parser
 

@@ -6,7 +6,6 @@ media path counts nothing but its own integers.
 
 from __future__ import annotations
 
-import dataclasses
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
@@ -15,6 +14,7 @@ from prometheus_client.registry import Collector
 
 from voiceagent.gateway.axes_metrics import AxesMetrics
 from voiceagent.gateway.connection import Peer
+from voiceagent.gateway.engine_metrics import engine_metrics
 from voiceagent.serving.ports import EngineStatus
 
 _HELP = {
@@ -102,19 +102,4 @@ class GatewayMetrics(Collector):
             value=max((peer.connection.track.queued_ms for peer in peers), default=0),
         )
         yield from self.axes.collect()
-        yield GaugeMetricFamily(
-            "voiceagent_engine_up", "whether it answers", value=self.engine is not None
-        )
-        if self.engine is not None:
-            yield from _engine_metrics(self.engine)
-
-
-def _engine_metrics(status: EngineStatus) -> Iterator[Metric]:
-    gauges = {"num_slots", "num_free", "num_preparing", "step_p50_us", "step_p99_us"}
-    gauges |= {"queued_frames"}
-    for field in dataclasses.fields(status):
-        value = getattr(status, field.name)
-        if field.name in gauges:
-            yield GaugeMetricFamily(f"voiceagent_engine_{field.name}", field.name, value=value)
-        elif field.name not in ("model", "is_promptable", "voices", "pid"):
-            yield CounterMetricFamily(f"voiceagent_engine_{field.name}", field.name, value=value)
+        yield from engine_metrics(self.engine)

@@ -20,7 +20,7 @@ from voiceagent.gateway.connection import Peer
 from voiceagent.gateway.live import LiveAxes
 from voiceagent.gateway.metrics import GatewayMetrics
 from voiceagent.gateway.offer import Candidate, Offer, OfferRefused
-from voiceagent.gateway.recording import RecordedPort, recorded
+from voiceagent.gateway.recording import Origin, RecordedPort, recorded
 from voiceagent.gateway.sessions import PastSessions
 from voiceagent.gateway.webrtc import PeerConnection
 from voiceagent.records.config import RecordsConfig
@@ -58,8 +58,7 @@ class Peers:
         self._config = config
         self._clock = clock
         self._records = records
-        self._model = model
-        self._turn_config = turn_config
+        self._origin = Origin(model=model, turn_config=turn_config)
         self._peers: dict[str, Peer] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_closed = False
@@ -95,7 +94,7 @@ class Peers:
             await self._initialize(connection, offer.sdp)
             answer: dict[str, str] = connection.get_answer()  # type: ignore[no-untyped-call]
             if self._records is not None:
-                port = recorded(bare, self._records, self._model, options, self._turn_config)
+                port = recorded(bare, self._records, self._origin, options)
             peer = Peer(connection, port, self._config, self._clock, self._live)
         except BaseException:
             await port.close()

@@ -1,27 +1,27 @@
 """The agent's sound on its way out: bounded, paced, and never more than a little behind.
 
-80 ms frames come in when the engine is done with them, 20 ms packets leave by the clock. Three
-rules keep the delay from growing, as it does where silence is put in front of late sound and
+80 ms frames come in when the engine is done with them, packets of 10 or 20 ms leave by the clock.
+Three rules keep the delay from growing, as it does where silence is put in front of late sound and
 nothing takes it out again: what does not fit is dropped, oldest first; after a stall packets are
 skipped and never sent in a burst; sound that always waits is cut out, a packet at a time, or
 at once where it is silence.
-Pure: no clock of its own, no WebRTC (that is `track`).
+Pure: no clock of its own, no WebRTC (that is `track`), no telephone (`phone.mouth`).
 """
 
 from __future__ import annotations
 
 import dataclasses
+from collections import deque
 
 import numpy as np
 
-from voiceagent.audio.framing import PACKET_MS, PACKET_SAMPLES, SAMPLE_RATE_HZ, Samples
+from voiceagent.audio.framing import FRAME_SAMPLES, PACKET_MS, SAMPLE_RATE_HZ, Samples
 
-PACKET_US = PACKET_MS * 1000
 #: A packet later than this is given up.
 MAX_LATE_US = 60_000
 #: Most sound that may wait: a frame that has just come, and two packets before it.
 MAX_QUEUED_MS = 120
-#: Sound that waited all the time over this many packets is too much: one second.
+#: Sound that waited all the time over this many packets of 20 ms is too much: one second.
 WINDOW_PACKETS = 50
 #: An underrun within this many packets of a cut means that the cut was wrong.
 REGRET_PACKETS = 250
@@ -31,6 +31,8 @@ MAX_SLACK_PACKETS = 2
 #: Samples below this may be cut out at will: -60 dB.
 QUIET = 1e-3
 FADE_SAMPLES = SAMPLE_RATE_HZ * 5 // 1000
+#: For so long it is remembered what each packet held, for the listener's reports.
+REMEMBERED_MS = 5000
 
 
 @dataclasses.dataclass(slots=True)
@@ -55,7 +57,8 @@ class PlayoutCounts:
 class Pacer:
     """When the next packet is due. Next: `wait_us`, sleep that long, `take`."""
 
-    def __init__(self) -> None:
+    def __init__(self, packet_ms: int = PACKET_MS) -> None:
+        self._packet_us = packet_ms * 1000
         self._begin_us: int | None = None
         #: Number of the next packet; its RTP time, so that a skip is a hole and not a burst.
         self.packet = 0
@@ -69,32 +72,41 @@ class Pacer:
         """How long until the next packet is due; 0 when it is."""
         if self._begin_us is None:
             self._begin_us = now_us
-        return max(0, self._begin_us + self.packet * PACKET_US - now_us)
+        return max(0, self._begin_us + self.packet * self._packet_us - now_us)
 
     def take(self, now_us: int) -> tuple[int, int]:
         """The number of the packet to send now, and how many were skipped before it."""
         assert self._begin_us is not None, "wait_us comes before take"
-        late_us = now_us - (self._begin_us + self.packet * PACKET_US)
-        skipped = late_us // PACKET_US if late_us > MAX_LATE_US else 0
+        late_us = now_us - (self._begin_us + self.packet * self._packet_us)
+        skipped = late_us // self._packet_us if late_us > MAX_LATE_US else 0
         packet = self.packet + skipped
         self.packet = packet + 1
         return packet, skipped
 
 
 class PlayoutBuffer:
-    """Next: `push` what the engine gives, `take` a packet each 20 ms."""
+    """Next: `push` what the engine gives, `take` a packet whenever one is due."""
 
-    def __init__(self, max_queued_ms: int = MAX_QUEUED_MS) -> None:
+    def __init__(self, max_queued_ms: int = MAX_QUEUED_MS, packet_ms: int = PACKET_MS) -> None:
+        """Times in packets are of 20 ms; with shorter ones there are more of them.
+
+        Raises:
+            ValueError: less than two packets of room, or packets that do not fit into 20 ms.
+        """
         if max_queued_ms < 2 * PACKET_MS:
             raise ValueError(f"max_queued_ms must be at least {2 * PACKET_MS}, not {max_queued_ms}")
+        if packet_ms not in (10, PACKET_MS):
+            raise ValueError(f"packet_ms must be 10 or {PACKET_MS}, not {packet_ms}")
         self.counts = PlayoutCounts()
+        self._packet_samples = packet_ms * SAMPLE_RATE_HZ // 1000
+        self._times = PACKET_MS // packet_ms
         self._max_samples = max_queued_ms * SAMPLE_RATE_HZ // 1000
         self._queued = np.empty(0, np.float32)
         self._is_playing = False
         self._least_samples = self._max_samples
         self._window = 0
         self._slack_packets = 0
-        self._since_trim = REGRET_PACKETS
+        self._since_trim = REGRET_PACKETS * self._times
         self._since_underrun = 0
 
     @property
@@ -123,16 +135,16 @@ class PlayoutBuffer:
         self._cut(void)
 
     def take(self) -> Samples:
-        """The next 20 ms: float32 [PACKET_SAMPLES], silence where there is nothing."""
-        packet = np.zeros(PACKET_SAMPLES, np.float32)
-        count = min(PACKET_SAMPLES, self._queued.size)
+        """The next packet: float32 [10 or 20 ms], silence where there is nothing."""
+        packet = np.zeros(self._packet_samples, np.float32)
+        count = min(packet.size, self._queued.size)
         packet[:count] = self._queued[:count]
         self._queued = self._queued[count:]
-        if count < PACKET_SAMPLES:
+        if count < packet.size:
             self._underrun(packet[:count])
         elif not self._is_playing:
             packet[:FADE_SAMPLES] *= np.linspace(0, 1, FADE_SAMPLES, dtype=np.float32)
-        self._is_playing = count == PACKET_SAMPLES
+        self._is_playing = count == packet.size
         self._watch_level()
         return packet
 
@@ -144,28 +156,28 @@ class PlayoutBuffer:
             return
         self.counts.underruns += 1
         self._since_underrun = 0
-        if self._since_trim < REGRET_PACKETS:
-            self._slack_packets = min(MAX_SLACK_PACKETS, self._slack_packets + 1)
+        if self._since_trim < REGRET_PACKETS * self._times:
+            self._slack_packets = min(MAX_SLACK_PACKETS * self._times, self._slack_packets + 1)
 
     def _watch_level(self) -> None:
         self._since_trim += 1
         self._since_underrun += 1
-        if self._since_underrun >= CALM_PACKETS:
+        if self._since_underrun >= CALM_PACKETS * self._times:
             self._slack_packets, self._since_underrun = max(0, self._slack_packets - 1), 0
         self._least_samples = min(self._least_samples, self._queued.size)
         self._window += 1
-        if self._window < WINDOW_PACKETS:
+        if self._window < WINDOW_PACKETS * self._times:
             return
-        self._trim(self._least_samples // PACKET_SAMPLES - self._slack_packets)
+        self._trim(self._least_samples // self._packet_samples - self._slack_packets)
         self._least_samples, self._window = self._max_samples, 0
 
     def _trim(self, excess_packets: int) -> None:
         """Cut out what always waited: a packet, or all of it where nobody can hear it."""
         if excess_packets <= 0:
             return
-        count = excess_packets * PACKET_SAMPLES
+        count = excess_packets * self._packet_samples
         if np.abs(self._queued[: count + FADE_SAMPLES]).max() > QUIET:
-            count = PACKET_SAMPLES
+            count = self._packet_samples
         self.counts.trimmed_samples += count
         self._since_trim = 0
         self._cut(count)
@@ -178,3 +190,57 @@ class PlayoutBuffer:
             rise = np.linspace(0, 1, fade, dtype=np.float32)
             rest[:fade] = rest[:fade] * rise + self._queued[:fade] * (1 - rise)
         self._queued = rest
+
+
+class AgentPlayout:
+    """The agent's frames on their way out, and how much of them a listener has had.
+
+    Next: `push` frames; for each packet that is sent, `take` it with its number.
+    """
+
+    def __init__(self, packet_ms: int = PACKET_MS) -> None:
+        self._packet_ms = packet_ms
+        self._buffer = PlayoutBuffer(packet_ms=packet_ms)
+        self._generation = 0
+        # where in the agent's sound the queue ends, and where each packet sent did
+        self._end_samples = 0
+        self._sent: deque[tuple[int, int]] = deque(maxlen=REMEMBERED_MS // packet_ms)
+
+    @property
+    def counts(self) -> PlayoutCounts:
+        """Sound dropped, skipped, missing."""
+        return self._buffer.counts
+
+    @property
+    def queued_ms(self) -> int:
+        """Sound that waits to be sent."""
+        return self._buffer.queued_ms
+
+    def push(self, pcm: Samples, step: int | None = None, generation: int = 0) -> None:
+        """Append sound.
+
+        Args:
+            pcm: float32 [N], 24 kHz.
+            step: of the session that made it, where it is a frame of the agent's.
+            generation: a newer one than the last makes void what waits.
+        """
+        self._end_samples += pcm.size
+        if step is not None:  # frames may be missing between two
+            self._end_samples = (step + 1) * FRAME_SAMPLES
+        if generation > self._generation:
+            self._generation = generation
+            self._buffer.flush(pcm)
+        else:
+            self._buffer.push(pcm)
+
+    def take(self, number: int) -> Samples:
+        """What packet `number` shall hold: float32 [one packet]."""
+        packet = self._buffer.take()
+        self._sent.append((number, self._end_samples - self._buffer.queued_samples))
+        return packet
+
+    def heard_ms(self, played_ms: int) -> int:
+        """How much of the agent's sound a listener has had who has played so much of it all."""
+        packets = played_ms // self._packet_ms
+        heard = [end for number, end in self._sent if number < packets]
+        return (heard[-1] if heard else 0) * 1000 // SAMPLE_RATE_HZ

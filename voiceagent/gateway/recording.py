@@ -7,6 +7,7 @@ It has the interface of `SessionPort` and hands everything on; what passes by go
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import uuid
 from collections.abc import AsyncIterator, Callable
@@ -29,31 +30,47 @@ MAX_PENDING_SAMPLES = 24_000
 _log = logging.getLogger(__name__)
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where a session comes from.
+
+    Attributes:
+        model: name of the model.
+        turn_config: thresholds that its turn-taking policy decides by, as plain values.
+        transport: see `records.schema.SessionHeader`; likewise `caller`.
+    """
+
+    model: str
+    turn_config: dict[str, Any] | None = None
+    transport: str = "webrtc"
+    caller: dict[str, str] | None = None
+
+    def of_caller(self, transport: str, caller: dict[str, str]) -> Origin:
+        """The same, of a session with this caller."""
+        return dataclasses.replace(self, transport=transport, caller=caller)
+
+
 def recorded(
     port: SessionPort,
     config: RecordsConfig,
-    model: str,
+    origin: Origin,
     options: SessionOptions | None = None,
-    turn_config: dict[str, Any] | None = None,
 ) -> SessionPort | RecordedPort:
     """The port with a record, or as it was where no record can be begun (logged).
 
     Args:
         port: of a session that has just begun.
         config: where records lie.
-        model: its name.
+        origin: of the session.
         options: what the session asked for.
-        turn_config: thresholds that its turn-taking policy decides by, as plain values.
     """
     told = options if options and port.is_prompted else SessionOptions()
     header = SessionHeader(
         id=uuid.uuid4().hex,
-        model=model,
-        transport="webrtc",
         started_at=utc_now(),
         role=told.role,
         voice=told.voice,
-        turn_config=turn_config,
+        **dataclasses.asdict(origin),
     )
     try:
         recorder = SessionRecorder(config.dir, header, with_audio=config.with_audio)
@@ -70,6 +87,8 @@ class RecordedPort:
         self._port = port
         self._recorder = recorder
         self._pending = np.zeros(0, np.float32)
+        self._events: list[str] = []
+        self._in_place = np.zeros(0, np.float32)
         #: Who has it now.
         self.floor = Floor()
 
@@ -124,6 +143,14 @@ class RecordedPort:
         """See `SessionPort.close`."""
         await self._port.close()
 
+    def note(self, event: str) -> None:
+        """Write down, with the next frame, what happens to the call besides sound and words."""
+        self._events.append(event)
+
+    def in_place(self, pcm: Samples) -> None:
+        """From now on, for its length, this was heard in place of the agent: float32 [N]."""
+        self._in_place = pcm
+
     def measurement(self, frames_lost: int) -> Callable[[], Axes]:
         """See `SessionRecorder.measurement`."""
         return self._recorder.measurement(frames_lost=frames_lost)
@@ -143,12 +170,13 @@ class RecordedPort:
         user, self._pending = self._pending[:count], self._pending[count:]
         stereo = np.zeros((FRAME_SAMPLES, 2), np.float32)
         stereo[: len(user), 0] = user
-        stereo[:, 1] = frame.pcm
+        agent = self._heard_of_agent(frame)
+        stereo[:, 1] = agent
         row = TraceFrame(
             step=frame.step,
             time_ms=frame.time_ms,
             user_dbfs=round(rms_dbfs(user), 1),
-            agent_dbfs=round(rms_dbfs(frame.pcm), 1),
+            agent_dbfs=round(rms_dbfs(agent), 1),
             said=frame.said,
             heard=frame.heard,
             p_pad=round(frame.p_pad, 4),
@@ -158,6 +186,15 @@ class RecordedPort:
             step_us=frame.step_us,
             lag_us=frame.lag_us,
             turn=None if frame.turn is None else TurnTrace(**frame.turn),
+            events=tuple(self._events),
         )
+        self._events.clear()
         self._recorder.frame(row, stereo)
         self.floor.add(row)
+
+    def _heard_of_agent(self, frame: PortFrame) -> Samples:
+        """What the user was given in this frame."""
+        if not self._in_place.size:
+            return frame.pcm
+        heard, self._in_place = self._in_place[:FRAME_SAMPLES], self._in_place[FRAME_SAMPLES:]
+        return np.pad(heard, (0, FRAME_SAMPLES - heard.size))

@@ -15,14 +15,16 @@ from collections.abc import AsyncIterator, Callable
 import uvicorn
 
 from voiceagent.clock import Clock, MonotonicClock
-from voiceagent.errors import AtCapacity, ConfigError, PromptRefused
+from voiceagent.errors import ConfigError
 from voiceagent.gateway.config import GatewayConfig
+from voiceagent.gateway.engine import engine_client, take_in_defaults
 from voiceagent.gateway.http import build_app
 from voiceagent.gateway.ice import configure_ice
+from voiceagent.gateway.listener import HttpServer
 from voiceagent.gateway.peers import Peers
 from voiceagent.gateway.quiet import quieten_pipecat
 from voiceagent.records.config import RecordsConfig
-from voiceagent.serving.ports import EngineClient, PortClient, SessionOptions
+from voiceagent.serving.ports import PortClient
 from voiceagent.serving.supervisor import EngineProcess
 
 GRACE_S = 3
@@ -30,29 +32,6 @@ GRACE_S = 3
 MAX_CONNECTIONS = 256
 
 _log = logging.getLogger(__name__)
-
-
-class _Server(uvicorn.Server):
-    """Leaves signals to whoever runs the loop, and says when it listens."""
-
-    def __init__(self, config: uvicorn.Config, on_ready: Callable[[int], None]) -> None:
-        super().__init__(config)
-        self._on_ready = on_ready
-
-    @contextlib.contextmanager
-    def capture_signals(self):  # type: ignore[no-untyped-def]
-        yield
-
-    async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
-        try:
-            await super().startup(sockets)  # type: ignore[arg-type]
-        except SystemExit as error:  # uvicorn ends the process when the port is taken
-            raise ConfigError(
-                f"{self.config.host}:{self.config.port} cannot be listened on: is it taken? "
-                "Choose another with --port"
-            ) from error
-        if self.started:
-            self._on_ready(self.servers[0].sockets[0].getsockname()[1])
 
 
 async def serve(
@@ -83,10 +62,10 @@ async def serve(
     if isinstance(engine, EngineProcess):
         model, turns = engine.config.name, dataclasses.asdict(engine.config.engine.turns)
     async with (
-        _client(engine) as client,
+        engine_client(engine) as client,
         _peers(Peers(client, config, clock, records, model, turns)) as peers,
     ):
-        server = _Server(_uvicorn_config(config, peers, client, clock), on_ready)
+        server = HttpServer(_uvicorn_config(config, peers, client, clock), on_ready)
         await take_in_defaults(client, config)
         waiter = asyncio.create_task(_stop_when(stop, server)) if stop else None
         try:
@@ -96,40 +75,9 @@ async def serve(
                 waiter.cancel()
 
 
-async def take_in_defaults(client: PortClient, config: GatewayConfig) -> None:
-    """Have the engine take in the default role and voice before the first caller waits for it.
-
-    Raises:
-        ConfigError: they cannot be had.
-    """
-    if not (config.role or config.voice):
-        return
-    try:
-        port = await client.open(SessionOptions(role=config.role, voice=config.voice))
-    except PromptRefused as error:
-        raise ConfigError(str(error)) from error
-    except AtCapacity:
-        return  # a shared engine at work: whoever calls first waits
-    await port.wait_ready()
-    if port.ended is not None:
-        raise ConfigError(f"role and voice cannot be used: {port.ended}")
-    if not port.is_prompted:
-        _log.warning("this model takes no role and no voice: sessions go on without them")
-    await port.close()
-
-
 async def _stop_when(stop: asyncio.Event, server: uvicorn.Server) -> None:
     await stop.wait()
     server.should_exit = True
-
-
-@contextlib.asynccontextmanager
-async def _client(engine: EngineProcess | str) -> AsyncIterator[EngineClient]:
-    async with contextlib.AsyncExitStack() as stack:
-        if isinstance(engine, EngineProcess):
-            await stack.enter_async_context(engine)
-            engine = engine.address
-        yield await stack.enter_async_context(EngineClient.connect(engine))
 
 
 @contextlib.asynccontextmanager

@@ -46,6 +46,7 @@ def render_report(record: SessionRecord) -> str:
             f'<div class="pair">{_timing(axes)}{_overlaps(axes)}</div>',
             _timeline(record, axes),
             _call(record, axes),
+            _caller(record),
             _machine(record, axes),
         ]
     )
@@ -226,6 +227,18 @@ def _call(record: SessionRecord, axes: Axes) -> str:
             ("Words said", str(record.summary.words_said)),
         ]
     return section("The whole call", facts(rows))
+
+
+def _caller(record: SessionRecord) -> str:
+    """Who called and what happened besides sound, of sessions of which anything is known."""
+    happened = [
+        (f"{frame.time_ms / 1000:.1f} s", event) for frame in record.trace for event in frame.events
+    ]
+    rows = [*(record.header.caller or {}).items(), *happened]
+    if not rows:
+        return ""
+    note = "What the caller says of itself is a claim: whoever let it in could choose it."
+    return section("The caller", facts(rows), note)
 
 
 def _machine(record: SessionRecord, axes: Axes) -> str:

@@ -38,12 +38,14 @@ class SessionHeader:
     Attributes:
         id: 32 hexadecimal digits.
         model: name of the model.
-        transport: how the user came in, such as "webrtc".
+        transport: how the user came in: "webrtc", "sip" for a telephone, or "livekit".
         started_at: UTC, ISO 8601.
         role: what the agent was told to be, as text; empty for nothing.
         voice: id of the voice that it was given; empty for none.
         turn_config: thresholds of the turn-taking policy, as plain values: its decisions can be
             made again; None where no policy ran or nobody knew them.
+        caller: what a caller of a LiveKit room says of itself, such as "identity" and
+            "sip.phoneNumber", and "room": claims, not proof; None for others.
     """
 
     id: str
@@ -53,6 +55,7 @@ class SessionHeader:
     role: str = ""
     voice: str = ""
     turn_config: dict[str, Any] | None = None
+    caller: dict[str, str] | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +147,8 @@ class TurnTrace:
 class TraceFrame:
     """80 ms of a session: levels, words, the model's probabilities, what the step cost.
 
-    Probabilities are NaN where the agent is no model of ours.
+    Probabilities are NaN where the agent is no model of ours. `events` are what happened to the
+    call meanwhile, such as "dtmf 5" or "announcement greeting".
     """
 
     step: int
@@ -160,12 +164,15 @@ class TraceFrame:
     step_us: int
     lag_us: int
     turn: TurnTrace | None = None
+    events: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """As a line of `trace.jsonl`; `turn` is left out where there is none."""
+        """As a line of `trace.jsonl`; `turn` and `events` are left out where there are none."""
         values = dataclasses.asdict(self)
         if self.turn is None:
             del values["turn"]
+        if not self.events:
+            del values["events"]
         return values
 
     @classmethod
@@ -175,8 +182,9 @@ class TraceFrame:
         Raises:
             TypeError: fields that do not fit.
         """
-        turn = values.get("turn")
-        return cls(**{**values, "turn": None if turn is None else TurnTrace(**turn)})
+        turn, events = values.get("turn"), tuple(values.get("events", ()))
+        turn = None if turn is None else TurnTrace(**turn)
+        return cls(**{**values, "turn": turn, "events": events})
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from typing import Any, cast
 import numpy as np
 
 from voiceagent.audio.framing import FRAME_SAMPLES, Samples
-from voiceagent.gateway.recording import RecordedPort, recorded
+from voiceagent.gateway.recording import Origin, RecordedPort, recorded
 from voiceagent.records.config import RecordsConfig
 from voiceagent.serving.echo import EchoEngine
 from voiceagent.serving.local import LocalClient
@@ -150,7 +150,8 @@ async def record_call(
         port = await client.open()
         scripted = cast(SessionPort, ScriptedPort(port, rows, policy))
         told = dataclasses.asdict(config) if policy else None
-        taped = recorded(scripted, RecordsConfig(dir=folder), "echo", turn_config=told)
+        origin = Origin(model="echo", turn_config=told)
+        taped = recorded(scripted, RecordsConfig(dir=folder), origin)
         assert isinstance(taped, RecordedPort), "the folder can be written"
         await _hold(taped, rows)
         await taped.finish("the script ended", frames_lost=0)

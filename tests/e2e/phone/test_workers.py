@@ -1,0 +1,100 @@
+"""Several workers at one LiveKit server, and a server that dies in a call."""
+
+import asyncio
+import contextlib
+import signal
+
+import pytest
+import pytest_asyncio
+
+from voiceagent.testing.phone_worker import PhoneWorker
+from voiceagent.testing.sip_caller import SipCaller
+
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio]
+
+BUSY, LOST, KNOWN = "phone_calls_active", "phone_calls_lost", "phone_registered"
+#: livekit-server is down for as long.
+DOWN_S = 1.0
+REGISTERED_WITHIN_S = 3.0
+#: A worker's load reaches the server within this.
+TOLD_S = 2.5
+
+
+@pytest_asyncio.fixture
+async def workers(livekit, quick, tmp_path):
+    async with contextlib.AsyncExitStack() as stack:
+        yield [
+            await stack.enter_async_context(
+                PhoneWorker.running(quick, tmp_path / name, ["--slots", "3", "--verbose"])
+            )
+            for name in ("one", "two")
+        ]
+
+
+async def call(stack, livekit):
+    caller = await stack.enter_async_context(SipCaller.dial(livekit))
+    await caller.answered()
+    return caller
+
+
+async def test_calls_spread_and_a_worker_that_is_stopped_loses_none(livekit, workers, tell):
+    one, two = workers
+    async with contextlib.AsyncExitStack() as stack:
+        callers = [await call(stack, livekit) for _ in range(4)]
+        spread = [(await worker.metrics())[BUSY] for worker in workers]
+        tell(f"4 calls over two workers: {spread[0]:.0f} + {spread[1]:.0f}")
+        assert sum(spread) == 4
+        assert min(spread) >= 1
+        one.send(signal.SIGTERM)
+        await asyncio.sleep(TOLD_S)
+        callers.append(await call(stack, livekit))
+        assert (await two.metrics())[BUSY] == spread[1] + 1
+        assert (await one.metrics())[BUSY] == spread[0]
+        assert not any(caller.end_reason for caller in callers)
+    assert await one.ended(within_s=10) == 0
+
+
+async def test_a_call_outlives_a_crash_of_the_server(
+    livekit, quick, tmp_path, ask, are_right, tell
+):
+    async with PhoneWorker.running(quick, tmp_path / "worker") as worker:
+        async with SipCaller.dial(livekit) as caller:
+            await caller.answered()
+            before = await ask(caller, "what is three plus four")
+            await livekit.kill_server()
+            await worker.until(KNOWN, lambda known: not known, 2)
+            await asyncio.sleep(DOWN_S)
+            await livekit.start_server()
+            known_s = await worker.until(KNOWN, bool, REGISTERED_WITHIN_S)
+            loop = asyncio.get_running_loop()
+            up_s = loop.time() - known_s
+            await worker.until("phone_reconnects_total", bool, 15)
+            tell(
+                f"server crash: worker registered {known_s:.2f} s after the server was up, the "
+                f"conversation went on after {loop.time() - up_s:.1f} s"
+            )
+            await asyncio.sleep(1)
+            after = await ask(caller, "when do you open on monday")
+        await worker.until(BUSY, lambda n: n == 0, 2)
+        session = await worker.last_session()
+        assert len(worker.sessions()) == 1
+    assert are_right(before, after)
+    said = "".join(frame.said or "" for frame in session.trace)
+    assert "seven" in said
+    assert "monday" in said
+    assert session.summary.end_reason == "the caller hung up"
+
+
+async def test_an_engine_that_dies_in_a_call_hangs_the_caller_up(livekit, quick, tmp_path, tell):
+    async with PhoneWorker.running(quick, tmp_path / "worker") as worker:
+        async with SipCaller.dial(livekit) as caller:
+            await caller.answered()
+            await worker.until(BUSY, lambda n: n == 1, 5)
+            await worker.kill_engine()
+            died_s = asyncio.get_running_loop().time()
+            # a goodbye is said first
+            assert await caller.ended(within_s=5) == "PARTICIPANT_REMOVED"
+            tell(f"engine death: hung up after {caller.ended_s - died_s:.2f} s")
+        async with SipCaller.dial(livekit) as again:
+            await again.answered(15)
+    assert "engine" in worker.sessions()[0].summary.end_reason

@@ -1,0 +1,34 @@
+import numpy as np
+import pytest
+import soundfile
+
+from voiceagent.errors import ConfigError
+from voiceagent.gateway.phone.announcements import load_announcements
+from voiceagent.gateway.phone.config import LiveKitConfig
+from voiceagent.scenes.announcements import TEXTS
+
+
+def test_every_announcement_is_bundled_and_can_be_heard():
+    sounds = load_announcements(LiveKitConfig())
+    assert set(sounds) == set(TEXTS)
+    for pcm in sounds.values():
+        assert 0.3 < np.abs(pcm).max() < 1
+        assert 0.4 < pcm.size / 24_000 < 8
+
+
+def test_ones_own_file_takes_its_place_at_any_rate(tmp_path):
+    file = tmp_path / "hello.wav"
+    soundfile.write(file, np.full(8000, 0.5), 8000)
+    sounds = load_announcements(LiveKitConfig(greeting_file=file))
+    assert sounds["greeting"].size == 24_000
+
+
+@pytest.mark.parametrize(
+    ("samples", "problem"), [(None, "no such file"), (8000 * 61, "longer than 60 s")]
+)
+def test_a_file_that_cannot_be_used_is_named_at_start(tmp_path, samples, problem):
+    file = tmp_path / "hello.wav"
+    if samples:
+        soundfile.write(file, np.zeros(samples), 8000)
+    with pytest.raises(ConfigError, match=f"greeting_file.*{problem}"):
+        load_announcements(LiveKitConfig(greeting_file=file))

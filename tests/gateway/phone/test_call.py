@@ -1,0 +1,89 @@
+import asyncio
+
+import numpy as np
+import pytest
+
+from voiceagent.gateway.phone.dtmf import KEY_EVERY_S
+from voiceagent.gateway.phone.state import ATTRIBUTE
+from voiceagent.testing.sip_caller import Dialled
+
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio]
+
+
+async def test_a_call_ends_once_with_the_first_reason(hold):
+    async with hold() as (caller, call, running):
+        await caller.answered()
+        call.end("first")
+        call.end("second")
+        assert await running == "first"
+        assert call.port.ended == "closed by this side"
+        assert await caller.ended(1) == "PARTICIPANT_REMOVED"
+
+
+async def test_a_caller_who_hangs_up_is_not_said_goodbye_to(hold):
+    async with hold() as (caller, call, running):
+        await caller.answered()
+        await asyncio.sleep(0.3)
+        await caller.hang_up()
+        async with asyncio.timeout(2):
+            assert await running == "the caller hung up"
+        assert not call.speaker.mouth.is_announcing
+
+
+async def test_the_longest_call_is_ended(hold):
+    async with hold(max_call_s=1.0) as (caller, _, running):
+        await caller.answered()
+        async with asyncio.timeout(4):
+            assert await running == "longer than 1 s"
+
+
+async def test_the_agent_greets_when_it_can_be_heard_and_says_what_it_does(hold):
+    async with hold(greeting=True, answer_after_ms=300) as (caller, _, _):
+        assert await caller.answered() >= 0.3
+        assert caller.heard().first_loud_s() is None
+        await asyncio.sleep(1.5)
+        assert caller.heard().first_loud_s() is not None
+        await caller.until(lambda: caller.agent.get(ATTRIBUTE) == "listening", 3)
+
+
+async def test_keys_go_out_no_faster_than_the_bridge_takes_them(hold):
+    async with hold() as (caller, call, _):
+        await caller.answered()
+        await call.press("1*")
+        await caller.until(lambda: len(caller.keys) == 2, 2)
+        with pytest.raises(ValueError, match="drops A to D"):
+            await call.press("A")
+    (one, first_s), (star, second_s) = caller.keys
+    assert (one, star) == ("1", "*")
+    assert second_s - first_s > 0.8 * KEY_EVERY_S
+
+
+async def test_rubbish_as_an_order_is_refused(hold):
+    async with hold() as (caller, call, _):
+        await caller.answered()
+        call.on_order("voiceagent.transfer", b"{")
+        call.on_order("something.else", b'{"to": "100"}')
+        await caller.until(lambda: "voiceagent.transfer" in caller.agent, 2)
+        assert caller.agent["voiceagent.transfer"].startswith("refused: no target")
+        assert not call._tasks
+
+
+async def test_another_leg_takes_the_caller_over_and_the_first_one_is_left(hold, join):
+    async with hold(Dialled(room="r", agent_name=None)) as (caller, call, running):
+        await caller.answered()
+        first = call.leg
+        async with join(identity="agent-2") as leg:
+            await leg.wait_caller(3)
+            await leg.publish()
+            leg.answer()
+            call.attach(leg)
+            async with asyncio.timeout(3):
+                await first.closed.wait()
+            said_s = await caller.say(
+                0.3 * np.sin(np.arange(24_000) / 8).astype(np.float32), 24_000
+            )
+            assert caller.heard(from_s=said_s - 0.5).first_loud_s() is not None
+            assert not running.done()
+            call.end("over")
+            assert await running == "over"
+    assert call.reconnects == 1
