@@ -13,6 +13,7 @@ from voiceagent.model.tokenizer import WordTokenizer
 from voiceagent.serving.config import EngineConfig, ObserveConfig, SessionOptions
 from voiceagent.serving.engine import Engine
 from voiceagent.serving.requests import CLOSING_STEPS
+from voiceagent.serving.steering import Plan
 from voiceagent.training.vocabulary import token_id, tokens
 from voiceagent.turntaking.config import TurnConfig
 
@@ -401,6 +402,34 @@ def test_sessions_of_all_policies_are_what_each_is_beside_others(make_engine, qu
         others = ["on"] * 3
         others[slot] = policy
         assert same(converse(make_engine(3), others, beside)[slot], together[slot]), policy
+
+
+def steps_remembered(engine):
+    return engine._batch.state.decoder.positions.tolist()
+
+
+def test_agent_that_starts_afresh_has_forgotten_its_call_and_no_other(make_engine):
+    engine = make_engine(2)
+    sessions = [engine.open_session() for _ in range(2)]
+    for session in sessions:
+        session.push(np.tile(frame(), 3))
+    for _ in range(3):
+        engine.step()
+    engine._rewind(2, {sessions[0].handle.index: Plan(is_fresh=True)})
+    assert steps_remembered(engine) == [0, 3]
+
+
+@pytest.mark.slow
+def test_agent_that_starts_afresh_knows_its_prompt_still(told):
+    session = told.open_session(SessionOptions(role="sell bread"))
+    prepared(told, session)
+    slot = session.handle.index
+    known = steps_remembered(told)[slot]
+    session.push(frame())
+    told.step()
+    assert steps_remembered(told)[slot] == known + 1
+    told._start_afresh(session)
+    assert steps_remembered(told)[slot] == known > 0
 
 
 def test_what_a_listener_reports_moves_the_cursor(make_engine):

@@ -9,7 +9,7 @@ from voiceagent.serving.steering import Plan
 from voiceagent.serving.turn_slot import ModelStep, SlotTurns, TextStream
 from voiceagent.turntaking.config import TurnConfig
 from voiceagent.turntaking.trace import from_json
-from voiceagent.turntaking.types import Text
+from voiceagent.turntaking.types import Event, Text
 
 PAD, EPAD, WORD, MUTE_TOKEN = 0, 1, 2, 3
 SILENCE_CODES = (0,)
@@ -184,6 +184,15 @@ def test_ducked_agent_is_softer_and_the_trace_knows_how_loud_it_was(call):
     assert last.turn["generated_dbfs"] == pytest.approx(-20)
     assert call.spoken[0].turn["generated_dbfs"] is None
     assert call.turns.played is last.pcm
+
+
+def test_agent_that_never_answers_starts_afresh_once(call):
+    call.play(1)
+    call.play(8, "near", heard=" plus")
+    plans = call.play(110)
+    (at,) = [index for index, plan in enumerate(plans) if plan.is_fresh]
+    assert call.rows[9 + at].decision.events == (Event.RESET_CONTEXT,)
+    assert call.rows[9 + at + 1].observation.rewind_room_frames == 1
 
 
 def test_words_that_nobody_hears_are_not_said():

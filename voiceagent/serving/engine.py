@@ -271,10 +271,22 @@ class Engine:
     def _rewind(self, rows: int, plans: Mapping[int, Plan]) -> dict[int, list[int]]:
         """Take back last steps, and take others again; returns what was understood anew."""
         for slot, plan in plans.items():
+            if plan.is_fresh:
+                self._start_afresh(self._sessions[slot])
             if plan.forget_steps:
                 self._batch.forget(slot, plan.forget_steps)
         repeats = {slot: plan.repeats for slot, plan in plans.items() if plan.repeats}
         return self._batch.repeat(rows, repeats)
+
+    def _start_afresh(self, session: Session) -> None:
+        """Let the model forget a call that does not go on, all but its prompt."""
+        slot, prompt = session.handle.index, self._prompts.prompt_of(session.options)
+        if prompt is not None and not self._prompts.is_kept(prompt):
+            _log.warning("slot %d: its prompt is not at hand; the model goes on as it is", slot)
+            return
+        self._batch.start_afresh(slot)
+        if prompt is not None:
+            self._prompts.restore(slot, prompt)
 
     def _load_turns(self) -> Turns:
         """The detectors; they are loaded when the first session needs them."""

@@ -128,6 +128,10 @@ class Prompts:
         check_steps(prompt_steps(frames, len(prompt.tokens)), self._batch.decoder.config)
         return prompt
 
+    def is_kept(self, prompt: Prompt) -> bool:
+        """Whether `restore` would find what this prompt has left."""
+        return self.cache.get(prompt) is not None
+
     def restore(self, slot: int, prompt: Prompt) -> bool:
         """Give a fresh slot the state that this prompt has left before, if it is kept."""
         snapshot = self.cache.get(prompt)

@@ -69,9 +69,11 @@ class Plan:
         repeats: the last steps are taken again, oldest first.
         steering: of the step to come; None where it is not steered.
         is_flush: the agent's sound that is on its way to the user is void.
+        is_fresh: the model remembers nothing of the call but its prompt; done instead of the rest.
     """
 
     forget_steps: int = 0
     repeats: tuple[Repeat, ...] = ()
     steering: Steering | None = None
     is_flush: bool = False
+    is_fresh: bool = False

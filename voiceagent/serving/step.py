@@ -175,6 +175,10 @@ class BatchStep:
         """Note that a slot's session is over; its state is made fresh when the next one begins."""
         self._sampled_slots.discard(slot)
 
+    def start_afresh(self, slot: int) -> None:
+        """Let a slot's model forget all it said and heard; its sound goes on."""
+        self.state.decoder.reset([slot])
+
     def forget(self, slot: int, steps: int) -> None:
         """Take back a slot's last steps, at most 6: the model knows nothing of them.
 

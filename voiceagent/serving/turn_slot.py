@@ -24,7 +24,7 @@ from voiceagent.turntaking.config import MAX_REWIND_FRAMES, TurnConfig
 from voiceagent.turntaking.policy import decide
 from voiceagent.turntaking.repetition import repeats
 from voiceagent.turntaking.trace import TurnRow
-from voiceagent.turntaking.types import Decision, Forced, Text, TurnState
+from voiceagent.turntaking.types import Decision, Event, Forced, Text, TurnState
 
 #: Words of the agent among which repetition is looked for.
 WORDS_KEPT = 64
@@ -210,6 +210,11 @@ class SlotTurns:
         )
 
     def _plan(self, decision: Decision) -> Plan:
+        if Event.RESET_CONTEXT in decision.events:
+            self._steps.clear()
+            return Plan(
+                steering=self._steering(decision), is_flush=decision.is_flush, is_fresh=True
+            )
         rewind = min(decision.rewind_frames, len(self._steps))
         if not decision.is_replayed:
             forgotten = [self._steps.pop() for _ in range(rewind)]
