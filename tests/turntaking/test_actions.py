@@ -13,7 +13,7 @@ def done(config, state, frame, reason=Reason.STAY, **seen):
     return act(config, state, frame(**seen), reason, 3)
 
 
-@pytest.mark.parametrize("state", set(State) - {State.ENDED, State.YIELD, State.TAKE})
+@pytest.mark.parametrize("state", sorted(set(State) - {State.ENDED, State.YIELD, State.TAKE}))
 def test_a_trusted_model_is_never_biased_but_to_take_its_turn(state, frame):
     decision = done(TurnConfig(), TurnState(state=state, p_eot=0.0), frame)
     assert (decision.pad_bias_nats, decision.epad_bias_nats) == (0.0, 0.0)
