@@ -12,6 +12,11 @@ def test_control_characters_become_spaces():
     assert sip_claims({"sip.h.a": "x\r\ny\x1b[2J"}) == {"sip.h.a": "x  y [2J"}
 
 
+def test_long_names_and_values_are_cut():
+    ((name, value),) = sip_claims({"sip." + "n" * 900: "v" * 900}).items()
+    assert (len(name), len(value)) == (MAX_NAME_CHARS, MAX_VALUE_CHARS)
+
+
 def test_the_number_stays_where_there_are_too_many():
     many = {f"sip.h.{n:03}": "" for n in range(100)}
     kept = sip_claims({**many, "sip.phoneNumber": "+1", "sip.callID": "c"})

@@ -41,6 +41,12 @@ def test_frames_that_come_late_are_known_by_their_age():
     assert (ear.age_us, ear.max_age_us) == (50_000, 60_000)
 
 
+def test_ages_are_counted_from_the_earliest_frame_of_the_last_seconds():
+    ages = FrameAges()
+    assert [ages.add(time_us, 10_000) for time_us in (50_000, 10_000, 40_000)] == [0, 0, 20_000]
+    assert ages.add(40_000 + 2 * WINDOW_US, 10_000) == 0
+
+
 def test_another_stream_has_a_timing_of_its_own():
     ear = Ear()
     ear.hear(sound(), 0)
