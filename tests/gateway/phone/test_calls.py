@@ -114,3 +114,41 @@ async def test_a_wish_that_the_engine_cannot_fulfil_is_named_and_the_defaults_ho
     assert await make_calls(engine)._open(wish) == "a slot"
     assert engine.asked[-1] == DEFAULTS
     assert "no voice 'bob'" in caplog.text
+
+
+class Held:
+    """A call that is or is not lost, and the legs that it was given."""
+
+    def __init__(self, is_lost):
+        self.is_lost, self.legs = is_lost, []
+
+    async def wait_lost(self, within_s):
+        return self.is_lost
+
+    def attach(self, leg):
+        self.legs.append(leg)
+
+
+class Room:
+    room_name = "r"
+
+    def __init__(self):
+        self.did = []
+
+    async def publish(self):
+        self.did.append("publish")
+
+    def answer(self):
+        self.did.append("answer")
+
+    async def leave(self):
+        self.did.append("leave")
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("is_lost", [True, False])
+async def test_only_a_conversation_that_waits_for_its_caller_goes_on_in_a_new_job(is_lost):
+    call, leg = Held(is_lost), Room()
+    await make_calls()._go_on(call, leg)
+    assert call.legs == [leg] * is_lost
+    assert leg.did == (["publish", "answer"] if is_lost else ["leave"])

@@ -162,3 +162,17 @@ async def test_a_wrong_secret_is_said_clearly_and_nothing_of_it_is_told(
             pass
     assert "not-the-secret" not in caplog.text
     assert "eyJ" not in caplog.text
+
+
+async def test_a_conversation_cannot_be_taken_over_by_whoever_claims_its_call(livekit, make_worker):
+    async with make_worker(slots=2) as worker, SipCaller.dial(livekit) as caller:
+        await caller.answered()
+        same = Dialled(number="+15550666", attributes={"sip.callID": caller.call_id})
+        async with SipCaller.dial(livekit, same) as thief:
+            await thief.answered(within_s=5)
+            assert await echo_hz(caller, 600) == pytest.approx(600, abs=5)
+            await thief.hang_up()
+        (record,) = await worker.sessions(1)
+        assert caller.end_reason == ""
+    assert record.header.caller["sip.phoneNumber"] == "+15550666"
+    assert "the caller is back" not in events(record)

@@ -83,6 +83,7 @@ class Call:
         self._is_greeting = False
         self._has_left = False
         self._lost: tuple[int, str] | None = None
+        self._losing = asyncio.Event()
         self._transfer_to: str | None = None
         self.speaker.on_heard = port.played
         leg.listener = self
@@ -103,6 +104,15 @@ class Call:
     def is_lost(self) -> bool:
         """Whether it waits for its caller to come back."""
         return self._lost is not None
+
+    async def wait_lost(self, within_s: float) -> bool:
+        """Whether it waits for its caller to come back, now or soon."""
+        try:
+            async with asyncio.timeout(within_s):
+                await self._losing.wait()
+        except TimeoutError:
+            return False
+        return True
 
     def end(self, reason: str) -> None:
         """End the conversation; the first reason stays."""
@@ -223,6 +233,7 @@ class Call:
             return
         _log.warning("room %s: %s; the conversation is kept", leg.room_name, reason)
         self._lost = self._clock.now_us(), reason
+        self._losing.set()
         self.speaker.leg = None
         self._note(f"lost: {reason}")
 
@@ -231,6 +242,7 @@ class Call:
         if leg is not self.leg:
             return
         self._lost = None
+        self._losing.clear()
         self.reconnects += 1
         self.speaker.leg = leg
         self._silence.restart(self._clock.now_us())

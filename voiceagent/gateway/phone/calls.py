@@ -33,6 +33,8 @@ from voiceagent.serving.ports import PortClient, SessionOptions, SessionPort
 #: A call for which there is no slot must be answered within this, then the telephone is let go.
 ANSWERED_WITHIN_S = 20.0
 LOOK_EVERY_S = 0.05
+#: A job for a room made anew may come before its call has noticed that the last one is gone.
+LOST_WITHIN_S = 2.0
 
 _log = logging.getLogger(__name__)
 
@@ -174,25 +176,37 @@ class Calls:
 
     async def _serve(self, job: Job, leg: Leg) -> None:
         caller = await leg.wait_caller(self._setup.config.caller_within_s)
-        if (call := self._calls.get(caller.key)) is not None:
-            self._promised.discard(job.id)
-            await leg.publish()
-            leg.answer()
-            call.attach(leg)
-            return
+        key = caller.key
+        if (call := self._calls.get(key)) is not None:
+            if call.leg.room_name == job.room:
+                self._promised.discard(job.id)
+                await self._go_on(call, leg)
+                return
+            key = f"{key} {job.id}"  # who calls is a claim: this is another call that says the same
         try:
             port = await self._open(job)
         except (AtCapacity, EngineUnavailable) as error:
             await self._tell(leg, job, error)
             return
         call = Call(self._setup, leg, self._recorded(port, job, leg))
-        self._calls[caller.key] = call
+        self._calls[key] = call
+        call.key = key
         self._promised.discard(job.id)
         self.metrics.count_call()
         task = asyncio.create_task(self._hold(call), name="phone call")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         self.on_change()
+
+    async def _go_on(self, call: Call, leg: Leg) -> None:
+        """Lead a caller who has come back to its conversation, which nobody else may take over."""
+        if not await call.wait_lost(LOST_WITHIN_S):
+            _log.info("room %s: its caller is spoken with already", leg.room_name)
+            await leg.leave()
+            return
+        await leg.publish()
+        leg.answer()
+        call.attach(leg)
 
     async def _open(self, job: Job) -> SessionPort:
         """A slot; with the defaults where what the job asks for cannot be had."""
