@@ -12,6 +12,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -30,6 +31,8 @@ READY_WITHIN_S = 15.0
 STOP_WITHIN_S = 10.0
 #: Calls at once that livekit-sip has RTP ports for; it holds a port for 30 s after a call.
 RTP_PORTS = 200
+#: Ports of servers: below what Linux and macOS give to clients.
+SERVERS = range(10_000, 20_000)
 #: A room without anybody, or that everybody left, is kept as long.
 EMPTY_ROOM_S, LEFT_ROOM_S = 10, 5
 
@@ -78,20 +81,20 @@ def free_port(*, first: int = 0, count: int = 1) -> int:
     """A port of loopback that is free for TCP and UDP now; the first of `count` in a row.
 
     Args:
-        first: try these and those after it; 0 takes any of the system's choice.
+        first: try these and those after it; 0 takes any below those that systems give to clients,
+            or one could be gone before it is used.
         count: how many in a row shall be free for UDP.
     """
-    port = first
+    port = first or random.choice(SERVERS)
     while True:
         with socket.socket() as tcp:
             try:
                 tcp.bind((LOOPBACK, port))
-                found: int = tcp.getsockname()[1]
-                if all(_is_free_udp(found + i) for i in range(count)):
-                    return found
+                if all(_is_free_udp(port + i) for i in range(count)):
+                    return port
             except OSError:
                 pass
-        port = port + count if first else 0
+        port = port + count if first else random.choice(SERVERS)
 
 
 def _is_free_udp(port: int) -> bool:
@@ -184,8 +187,7 @@ class LiveKitStack:
         self._server = self._part(programs.server, http, folder, _server_config(http, redis))
         self._sip: _Part | None = None
         if programs.sip is not None:
-            # outside of the ports that the system gives to callers
-            sip, health = free_port(first=21_000), free_port()
+            sip, health = free_port(), free_port()
             self.sip_address = f"{LOOPBACK}:{sip}"
             config = _sip_config(self.url, redis, sip, health)
             self._sip = self._part(programs.sip, health, folder, config)
@@ -274,7 +276,7 @@ def _server_config(http: int, redis: int) -> dict[str, Any]:
 
 
 def _sip_config(url: str, redis: int, sip: int, health: int) -> dict[str, Any]:
-    rtp = free_port(first=22_000, count=RTP_PORTS)
+    rtp = free_port(count=RTP_PORTS)
     return {
         "api_key": API_KEY,
         "api_secret": API_SECRET,

@@ -10,6 +10,9 @@ from livekit import api
 
 from voiceagent.gateway.phone.config import LiveKitConfig
 from voiceagent.gateway.phone.order import order_keys
+from voiceagent.gateway.phone.outbound import Answer, place_call
+from voiceagent.gateway.phone.telephony import TelephonyConfig
+from voiceagent.gateway.phone.trunks import set_up
 from voiceagent.testing.sip_caller import Dialled, SipCaller
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
@@ -179,6 +182,23 @@ async def test_metadata_chooses_how_turns_are_taken(phone):
     await freed(phone)
     trace = (await phone.worker.last_session()).trace
     assert {frame.turn.policy for frame in trace if frame.turn} == {"shadow"}
+
+
+async def test_calling_out_without_a_sip_service_says_so_and_lets_the_agent_go(phone):
+    livekit, config = phone.livekit, LiveKitConfig(url=phone.livekit.url)
+    lines = TelephonyConfig(
+        outbound=True,
+        outbound_prefixes=("+1",),
+        outbound_address="127.0.0.1:9",
+        outbound_number="+15105550100",
+    )
+    async with api.LiveKitAPI(livekit.url, livekit.api_key, livekit.api_secret) as lkapi:
+        await set_up(lkapi, config, lines)
+        outcome = await place_call(lkapi, config, lines, "+15105550199")
+        assert outcome.answer is Answer.FAILED
+        assert "no SIP service answers: livekit-sip is not running" in outcome.text
+        rooms = (await lkapi.room.list_rooms(api.ListRoomsRequest())).rooms
+        assert outcome.room not in [room.name for room in rooms]
 
 
 async def test_no_token_and_no_secret_is_in_the_log(phone):
