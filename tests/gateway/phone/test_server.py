@@ -39,6 +39,8 @@ async def echo_hz(caller, hz):
     begin_s = asyncio.get_running_loop().time()
     await caller.say(tone(hz, 1), 24_000)
     heard = caller.heard(from_s=begin_s)
+    if not heard.pcm.size:
+        return 0.0
     spectrum = np.abs(np.fft.rfft(heard.pcm))
     return float(np.argmax(spectrum)) * heard.rate_hz / heard.pcm.size
 
@@ -104,9 +106,9 @@ async def test_a_conversation_outlives_the_death_of_the_livekit_server(livekit, 
             await caller.answered()
             await asyncio.sleep(0.5)
             await livekit.restart_server(down_s=1)
-            begin_s = time.monotonic()
-            await caller.until(lambda: caller.heard().arrived_s[-1] > begin_s, within_s=10)
-            assert await echo_hz(caller, 800) == pytest.approx(800, abs=5)
+            async with asyncio.timeout(15):
+                while await echo_hz(caller, 800) != pytest.approx(800, abs=5):
+                    pass
         (record,) = await worker.sessions(1)
     assert "the caller is back" in events(record)
     assert record.summary.end_reason == "the caller hung up"

@@ -10,7 +10,7 @@ from voiceagent.clock import MonotonicClock
 from voiceagent.errors import ConfigError
 from voiceagent.gateway.phone.config import LiveKitConfig
 from voiceagent.gateway.phone.metrics import PhoneMetrics
-from voiceagent.gateway.phone.worker import Worker, worker_url
+from voiceagent.gateway.phone.worker import Worker, pause_after, worker_url
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,11 @@ from voiceagent.gateway.phone.worker import Worker, worker_url
 )
 def test_workers_connect_beside_the_rooms(url, wanted):
     assert worker_url(url) == wanted
+
+
+def test_a_server_is_looked_for_often_at_first_and_seldom_later():
+    pauses = [pause_after(failures) for failures in (0, 50, 51, 52, 60, 10_000)]
+    assert pauses == [0.2, 0.2, 0.4, 0.8, 5.0, 5.0]
 
 
 class Calls:

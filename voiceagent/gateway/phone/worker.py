@@ -38,8 +38,10 @@ STATUS_EVERY_S = 1.0
 REGISTERED_WITHIN_S = 10.0
 #: An accepted job comes at once or not at all.
 ASSIGNED_WITHIN_S = 15.0
-#: Pauses between attempts: short ones first, since a server restarts in a second.
+#: Pauses between attempts: short for a while, since a server that restarts offers the jobs of its
+#: rooms once, when their callers come back, to the workers that are there then.
 FIRST_PAUSE_S, MAX_PAUSE_S = 0.2, 5.0
+SHORT_PAUSES = 50
 REASON_WITHIN_S = 0.5
 
 _log = logging.getLogger(__name__)
@@ -75,11 +77,11 @@ class Worker:
                 task.cancel()
 
     async def _keep_connected(self) -> None:
-        pause_s = FIRST_PAUSE_S
+        failures = 0
         while True:
             try:
                 async with self._connect() as socket:
-                    pause_s = FIRST_PAUSE_S
+                    failures = 0
                     await self._hold(socket)
                 reason = "it closed the connection"
             except websockets.InvalidStatus as error:
@@ -89,9 +91,10 @@ class Worker:
                 reason = redact(str(error) or type(error).__name__)
             finally:
                 self._set_registered(False)
-            _log.warning("the LiveKit server at %s is lost: %s", self._config.url, reason)
-            await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))
-            pause_s = min(MAX_PAUSE_S, 2 * pause_s)
+            if failures % SHORT_PAUSES == 0:
+                _log.warning("the LiveKit server at %s is lost: %s", self._config.url, reason)
+            await asyncio.sleep(pause_after(failures) * random.uniform(0.5, 1.0))
+            failures += 1
 
     def _connect(self) -> connect:
         return connect(
@@ -203,6 +206,11 @@ class Worker:
         task = asyncio.create_task(work, name="phone worker")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def pause_after(failures: int) -> float:
+    """Seconds until the next attempt, after so many failures in a row before this one."""
+    return min(MAX_PAUSE_S, FIRST_PAUSE_S * 2 ** min(10, max(0, failures - SHORT_PAUSES)))
 
 
 def worker_url(url: str) -> str:
