@@ -113,7 +113,7 @@ async def test_it_comes_back_after_a_crash_of_the_server(livekit):
             await caller.answered()
         await livekit.restart_server(down_s=0.5)
         async with someone(livekit) as (room, _):
-            await caller.until(lambda: bool(room.remote_participants), 10)
+            await caller.until(lambda: bool(room.remote_participants), 25)
             (again,) = room.remote_participants.values()
             await caller.until(lambda: again.attributes["sip.callStatus"] == "active", 1)
             assert again.attributes["sip.callID"] == caller.call_id

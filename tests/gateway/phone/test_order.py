@@ -32,10 +32,13 @@ async def agent(livekit, says):
     """An agent in room "r" that answers orders with these words in turn."""
     room, orders, tasks = rtc.Room(), [], []
 
+    async def answer(topic, said):
+        await asyncio.sleep(0.4)  # a transfer takes its time: an older answer could be read first
+        await room.local_participant.set_attributes({topic: said})
+
     def take(packet):
         orders.append((packet.topic, packet.data, packet.participant))
-        attributes = {packet.topic: says[len(orders) - 1]}
-        tasks.append(asyncio.create_task(room.local_participant.set_attributes(attributes)))
+        tasks.append(asyncio.create_task(answer(packet.topic, says[len(orders) - 1])))
 
     room.on("data_received", take)
     grants = api.VideoGrants(room_join=True, room="r", can_update_own_metadata=True)

@@ -333,10 +333,13 @@ class Leg:
     def _on_reconnected(self) -> None:
         self._spawn(self._settle())
         self._look_around()
+        # what was asked for before the connection stood is forgotten by the server
+        self._subscribe()
 
     async def _settle(self) -> None:
         await asyncio.sleep(SHAKY_S)
         self._is_reconnecting = False
+        self._subscribe()
 
     def _on_disconnected(self, reason: rtc.DisconnectReason.ValueType) -> None:
         self.closed.set()
