@@ -87,6 +87,7 @@ def test_a_sentence_in_progress_is_told_from_a_new_one(before, said, expected):
     assert rule_tag(said, before, answer, "two plus ten is twelve") == expected
 
 
+@pytest.mark.slow
 def test_the_rule_agrees_with_a_reader_on_200_transcripts():
     labels = json.loads((OVERLAPS / "labels.json").read_text())["labels"]
     lines = (OVERLAPS / "transcripts.jsonl").read_text().splitlines()
