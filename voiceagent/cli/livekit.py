@@ -16,9 +16,9 @@ from voiceagent.cli import (
     livekit_setup,
     livekit_transfer,
 )
-from voiceagent.cli.options import add_policy_argument, add_prompt_arguments
+from voiceagent.cli.options import add_engine_arguments
 from voiceagent.errors import ConfigError
-from voiceagent.settings import MEASURED_POLICY, UNMEASURED_POLICY, Settings, load_settings
+from voiceagent.settings import Settings, load_settings
 
 DESCRIPTION = """\
 Take calls from a LiveKit server: telephone calls that its SIP service brings, and rooms of LiveKit
@@ -55,23 +55,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--config", type=Path, metavar="FILE", help="a TOML file with settings")
-    parser.add_argument("--model", metavar="NAME", help="'nano' or a model folder (default: nano)")
-    parser.add_argument(
-        "--adapter", type=Path, metavar="DIR", help="a LoRA or DoRA adapter to merge into the model"
-    )
-    parser.add_argument(
-        "--device", metavar="NAME", help="auto, cpu, cuda or cuda:N (default: auto, CUDA if there)"
-    )
-    parser.add_argument("--slots", type=int, metavar="N", help="calls at once (default: 4)")
-    parser.add_argument(
-        "--allow-slow",
-        action="store_true",
-        default=None,
-        help="start although steps will take longer than 80 ms; it will stutter",
-    )
-    add_prompt_arguments(parser)
-    add_policy_argument(parser, default=f"{MEASURED_POLICY} for nano, else {UNMEASURED_POLICY}")
+    add_engine_arguments(parser, slots="calls")
     parser.add_argument("--url", metavar="URL", help="of the server (default: LIVEKIT_URL)")
     parser.add_argument("--agent-name", metavar="NAME", help="by which rooms ask for this agent")
     parser.add_argument("--records", type=Path, metavar="DIR", help="where sessions are recorded")

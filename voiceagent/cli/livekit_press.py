@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-from pathlib import Path
 
-from voiceagent.cli.livekit_setup import add_config_argument, settings_of
-from voiceagent.cli.livekit_transfer import running_header
+from voiceagent.cli.livekit_setup import settings_of
+from voiceagent.cli.livekit_transfer import add_session_arguments, running_header
 from voiceagent.errors import ConfigError
 from voiceagent.gateway.phone.dtmf import codes_of
 from voiceagent.records.schema import SessionHeader
@@ -33,16 +32,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("session", metavar="SESSION", help="the beginning of its id")
+    add_session_arguments(parser)
     parser.add_argument("keys", metavar="KEYS", help="0 to 9, * and #")
-    add_config_argument(parser)
-    parser.add_argument(
-        "--records",
-        type=Path,
-        metavar="DIR",
-        default=argparse.SUPPRESS,
-        help="folder of records (default: that of the settings)",
-    )
     parser.set_defaults(run=run)
 
 

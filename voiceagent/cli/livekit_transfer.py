@@ -35,8 +35,14 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("session", metavar="SESSION", help="the beginning of its id")
+    add_session_arguments(parser)
     parser.add_argument("target", metavar="TARGET", help="+15105550100 or sip:desk@example.com")
+    parser.set_defaults(run=run)
+
+
+def add_session_arguments(parser: argparse.ArgumentParser) -> None:
+    """SESSION, --config and --records."""
+    parser.add_argument("session", metavar="SESSION", help="the beginning of its id")
     add_config_argument(parser)
     parser.add_argument(
         "--records",
@@ -45,7 +51,6 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         default=argparse.SUPPRESS,
         help="folder of records (default: that of the settings)",
     )
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:

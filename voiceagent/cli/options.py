@@ -8,6 +8,7 @@ from pathlib import Path
 
 from voiceagent.errors import ConfigError
 from voiceagent.serving.config import POLICIES
+from voiceagent.settings import MEASURED_POLICY, UNMEASURED_POLICY
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,6 +35,32 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="CPU threads of the step; one is best for nano (default: 1)",
     )
+
+
+def add_engine_arguments(parser: argparse.ArgumentParser, *, slots: str) -> None:
+    """What those who serve share: settings and engine; None for what is not given.
+
+    Args:
+        parser: of the subcommand.
+        slots: what takes one, in words.
+    """
+    parser.add_argument("--config", type=Path, metavar="FILE", help="a TOML file with settings")
+    parser.add_argument("--model", metavar="NAME", help="'nano' or a model folder (default: nano)")
+    parser.add_argument(
+        "--adapter", type=Path, metavar="DIR", help="a LoRA or DoRA adapter to merge into the model"
+    )
+    parser.add_argument(
+        "--device", metavar="NAME", help="auto, cpu, cuda or cuda:N (default: auto, CUDA if there)"
+    )
+    parser.add_argument("--slots", type=int, metavar="N", help=f"{slots} at once (default: 4)")
+    parser.add_argument(
+        "--allow-slow",
+        action="store_true",
+        default=None,
+        help="start although steps will take longer than 80 ms; it will stutter",
+    )
+    add_prompt_arguments(parser)
+    add_policy_argument(parser, default=f"{MEASURED_POLICY} for nano, else {UNMEASURED_POLICY}")
 
 
 def add_prompt_arguments(parser: argparse.ArgumentParser) -> None:

@@ -10,10 +10,10 @@ import signal
 from pathlib import Path
 
 from voiceagent.audio.framing import FRAME_MS
-from voiceagent.cli.options import add_policy_argument, add_prompt_arguments
+from voiceagent.cli.options import add_engine_arguments
 from voiceagent.errors import ConfigError
 from voiceagent.serving.metrics import StepForecast
-from voiceagent.settings import MEASURED_POLICY, UNMEASURED_POLICY, Settings, load_settings
+from voiceagent.settings import Settings, load_settings
 
 PAGE = Path(__file__).parent.parent / "_web" / "index.html"
 
@@ -39,23 +39,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--config", type=Path, metavar="FILE", help="a TOML file with settings")
-    parser.add_argument("--model", metavar="NAME", help="'nano' or a model folder (default: nano)")
-    parser.add_argument(
-        "--adapter", type=Path, metavar="DIR", help="a LoRA or DoRA adapter to merge into the model"
-    )
-    parser.add_argument(
-        "--device", metavar="NAME", help="auto, cpu, cuda or cuda:N (default: auto, CUDA if there)"
-    )
-    parser.add_argument("--slots", type=int, metavar="N", help="conversations at once (default: 4)")
-    parser.add_argument(
-        "--allow-slow",
-        action="store_true",
-        default=None,
-        help="start although steps will take longer than 80 ms; it will stutter",
-    )
-    add_prompt_arguments(parser)
-    add_policy_argument(parser, default=f"{MEASURED_POLICY} for nano, else {UNMEASURED_POLICY}")
+    add_engine_arguments(parser, slots="conversations")
     parser.add_argument("--host", metavar="ADDRESS", help="to listen on (default: 127.0.0.1)")
     parser.add_argument("--port", type=int, metavar="N", help="to listen on (default: 8080)")
     parser.add_argument("--token", help="what callers must send; at least 16 characters")
