@@ -380,13 +380,16 @@ def test_interrupted_agent_is_silent_at_once_and_its_sound_of_before_void(make_e
     engine = make_engine(turns=TurnConfig(yield_after_frames=5))
     spoken = np.concatenate([question[:34], question[3:37]])
     (answers,) = converse(engine, ["on"], [spoken])
-    at = states(answers).index("yield")
+    at = [answer.is_flush for answer in answers].index(True)
+    assert states(answers)[at] == "overlap"  # hushed, before it yields
     assert [(answer.generation, answer.is_flush) for answer in answers[at - 1 : at + 2]] == [
         *((0, False), (1, True), (1, False)),
     ]
     assert answers[at - 1].pcm.any()
-    assert not answers[at + 1].pcm.any()
-    assert (engine.metrics.flushes, engine.metrics.rewound_frames > 0) == (1, True)
+    yielded = states(answers).index("yield")
+    assert not any(answer.pcm.any() for answer in answers[at + 1 : yielded + 2])
+    assert answers[yielded].generation == 2
+    assert (engine.metrics.flushes, engine.metrics.rewound_frames > 0) == (2, True)
     decoder = engine._batch.state.decoder
     assert decoder.positions.tolist() == [len(answers)]  # taken again, not taken back
 
