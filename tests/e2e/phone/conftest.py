@@ -127,6 +127,17 @@ def _ask():
 
 
 @pytest.fixture(scope="session")
+def is_right(recogniser):
+    """Whether Whisper hears one right answer."""
+
+    def is_right(asked):
+        said = recogniser.transcribe(asked.sound.at_24_khz())
+        return word_accuracy([asked.wanted], [said]) >= 0.8
+
+    return is_right
+
+
+@pytest.fixture(scope="session")
 def are_right(recogniser):
     """Whether Whisper hears the right answers; for after the calls, since it takes a core."""
 
