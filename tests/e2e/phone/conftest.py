@@ -15,7 +15,7 @@ from voiceagent.testing.livekit_stack import LiveKitStack
 from voiceagent.testing.phone_worker import PhoneWorker
 from voiceagent.testing.recogniser import Recogniser
 from voiceagent.testing.sip_caller import Heard
-from voiceagent.testing.words import normalise, word_accuracy
+from voiceagent.testing.words import word_accuracy
 
 SLOTS = 4
 #: Nothing that takes its time is waited for; what a test is about it sets itself.
@@ -124,17 +124,6 @@ async def ask(caller, text, voice="flite:kal"):
 @pytest.fixture(scope="session", name="ask")
 def _ask():
     return ask
-
-
-@pytest.fixture(scope="session")
-def is_right(recogniser):
-    """Whether Whisper hears what an answer ends with: a sum, for one."""
-
-    def is_right(asked):
-        said = normalise(recogniser.transcribe(asked.sound.at_24_khz()))
-        return said[-1:] == normalise(asked.wanted)[-1:]
-
-    return is_right
 
 
 @pytest.fixture(scope="session")
