@@ -13,9 +13,9 @@ from voiceagent.testing.sip_caller import SipCaller
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio]
 
 BUSY, LOST, KNOWN = "phone_calls_active", "phone_calls_lost", "phone_registered"
-#: livekit-server is down for as long.
 #: Tries.
 CRASHES = 3
+#: livekit-server is down for as long.
 DOWN_S = 1.0
 REGISTERED_WITHIN_S = 3.0
 #: A worker's load reaches the server within this.
@@ -67,6 +67,8 @@ async def test_a_call_outlives_a_crash_of_the_server(
             tell(f"crash {attempt + 1}: the call did not go on in time")
         else:
             break
+    else:
+        pytest.fail(f"no call of {CRASHES} went on")
     assert are_right(before, after)
     said = "".join(frame.said or "" for frame in session.trace)
     assert "seven" in said
