@@ -2,7 +2,7 @@
 
 Per step: `listen` to the users' frames, let the codec encode them meanwhile, `decide`, carry out
 the plans, step, and hand each output to `spoke`. A session whose policy is "off" is in none of it.
-Events of the watchdogs are logged, and counted by the engine; nothing else is done about them yet.
+Events of the watchdogs are logged, and counted by the engine; the last one starts the model afresh.
 """
 
 from __future__ import annotations
