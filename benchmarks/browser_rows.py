@@ -24,7 +24,7 @@ from voiceagent.scenes.domain import turn_for
 from voiceagent.testing.recogniser import Recogniser
 from voiceagent.testing.words import normalise, word_accuracy
 
-SILENT_P50_MS, SILENT_P90_MS = 600, 750
+SILENT_P50_MS, SILENT_P90_MS = 450, 750
 FREED_MS = 5000
 
 _PAIR_VOICES = ("flite:kal", "piper:joe")
