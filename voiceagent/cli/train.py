@@ -69,7 +69,11 @@ def run(options: argparse.Namespace) -> int:
     if options.seed < 0:
         raise ConfigError(f"--seed must not be negative, not {options.seed}")
     check_device(options.device)
-    budget = Budget(seconds=parse_duration(options.budget), workers=options.workers)
+    budget = Budget(
+        seconds=parse_duration(options.budget),
+        workers=options.workers,
+        on_gpu=options.device == "cuda",
+    )
     stop_after_s = None if options.stop_after is None else parse_duration(options.stop_after)
     print(f"training run in {options.out}, {budget.seconds / 60:.0f} minutes: {budget.note()}")
     begin_s = time.monotonic()

@@ -1,12 +1,11 @@
 """What training does to clips of clean speech, many at once: rooms, distance, noise, telephone.
 
-Batched torch versions of `scenes.acoustics` and `scenes.channel`, drawn anew at every step; whole
-calls go through those themselves. Sound is f32 [B, N] at 24 kHz.
+Batched torch versions of `scenes.acoustics` and `scenes.channel`, drawn anew at every step. Sound
+is f32 [B, N] at 24 kHz, on the device of the generator that the draws come from.
 """
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 import torchaudio.functional as audio
@@ -26,18 +25,19 @@ _MEL_SCALE, _MEL_OFFSET, _MEL_FLOOR = 0.4, 1.2, 1e-4
 class Augmenter:
     """Draws what happens to a batch; all draws come from the generator given to each method."""
 
-    def __init__(self, speech: Tensor, seed: int) -> None:
-        """Take a crowd's voices from `speech`, i16 [N]."""
-        self.noises = _noises(speech, seed)
+    def __init__(self, speech: Tensor, seed: int, device: torch.device | str = "cpu") -> None:
+        """Take a crowd's voices from `speech`, i16 [N]; sound will be on `device`."""
+        self.noises = _noises(speech, seed).to(device)
 
     def room(self, pcm: Tensor, g: torch.Generator, wetness: tuple[float, float]) -> Tensor:
         """Every row in a room of its own."""
         rows, samples = pcm.shape
-        length = (_uniform(g, rows, 0.05, 0.4) * SAMPLE_RATE_HZ).clamp(max=_ROOM_SAMPLES - 1)
-        time = torch.arange(_ROOM_SAMPLES)
-        tail = torch.randn(rows, _ROOM_SAMPLES, generator=g) * torch.exp(-6 * time / length)
-        tail *= (time >= _uniform(g, rows, 20, 200)) & (time < length)
-        tail *= _uniform(g, rows, *wetness) / tail.abs().amax(1, keepdim=True).clamp(min=1e-6)
+        length = (uniform(g, rows, 0.05, 0.4) * SAMPLE_RATE_HZ).clamp(max=_ROOM_SAMPLES - 1)
+        time = torch.arange(_ROOM_SAMPLES, device=g.device)
+        tail = torch.randn(rows, _ROOM_SAMPLES, generator=g, device=g.device)
+        tail *= torch.exp(-6 * time / length)
+        tail *= (time >= uniform(g, rows, 20, 200)) & (time < length)
+        tail *= uniform(g, rows, *wetness) / tail.abs().amax(1, keepdim=True).clamp(min=1e-6)
         tail[:, 0] = 1.0
         padded = 1 << (samples + _ROOM_SAMPLES - 1).bit_length()
         wet = torch.fft.rfft(pcm, padded) * torch.fft.rfft(tail, padded)
@@ -46,8 +46,8 @@ class Augmenter:
     def far(self, pcm: Tensor, g: torch.Generator) -> Tensor:
         """Every row as from across the room or turned away: dull and reverberant, as loud."""
         spectrum = torch.fft.rfft(pcm)
-        hz = torch.fft.rfftfreq(pcm.shape[1], 1 / SAMPLE_RATE_HZ)
-        cutoff_hz = _uniform(g, len(pcm), 2000, 4500)
+        hz = torch.fft.rfftfreq(pcm.shape[1], 1 / SAMPLE_RATE_HZ, device=g.device)
+        cutoff_hz = uniform(g, len(pcm), 2000, 4500)
         dull = torch.fft.irfft(spectrum / torch.sqrt(1 + (hz / cutoff_hz) ** 4), pcm.shape[1])
         wet = self.room(dull, g, (0.08, 0.3))
         loudest = pcm.abs().amax(1, keepdim=True)
@@ -57,29 +57,44 @@ class Augmenter:
         """Most rows in noise or in a crowd, 0 to 34 dB below their loud parts."""
         rows, samples = pcm.shape
         loud = pcm.unfold(1, 960, 960).square().mean(2).sqrt().amax(1, keepdim=True)
-        snr_db = 34 - (34 * _uniform(g, rows, 0, 1) ** 0.8) * max(amount, 0.2)
+        snr_db = 34 - (34 * uniform(g, rows, 0, 1) ** 0.8) * max(amount, 0.2)
         level = loud.clamp(min=0.02) * 0.6 * 10 ** (-snr_db / 20)
-        which = torch.randint(len(self.noises), (rows,), generator=g)
-        start = torch.randint(self.noises.shape[1] - samples, (rows,), generator=g)
-        noise = torch.stack(
-            [self.noises[i, s : s + samples] for i, s in zip(which, start, strict=True)]
-        )
-        return pcm + noise * level * _happens(g, rows, 0.75 * amount)
+        noise = self.any_noise(rows, samples, g)
+        return pcm + noise * level * happens(g, rows, 0.75 * amount)
+
+    def any_noise(
+        self, rows: int, samples: int, g: torch.Generator, babble: Tensor | None = None
+    ) -> Tensor:
+        """Pieces of noise at a root mean square of about 1; longer than there are, they go round.
+
+        Args:
+            rows: how many.
+            samples: in each.
+            g: where the draws come from.
+            babble: bool [rows], those that must be a crowd; None leaves it to chance.
+        """
+        count, length = self.noises.shape
+        which = torch.randint(count, (rows,), generator=g, device=g.device)
+        if babble is not None:
+            which = torch.where(babble, which | 3, which - (which % 4 == 3).long())
+        start = torch.randint(length, (rows,), generator=g, device=g.device)
+        at = (start[:, None] + torch.arange(samples, device=g.device)) % length
+        return self.noises[which[:, None], at]
 
     def telephone(self, pcm: Tensor, g: torch.Generator) -> Tensor:
         """Every row through a line: a narrow band of its own, half of them as G.711."""
-        hz = torch.fft.rfftfreq(pcm.shape[1], 1 / SAMPLE_RATE_HZ)
-        low_hz, high_hz = _uniform(g, len(pcm), 40, 350), _uniform(g, len(pcm), 3000, 4200)
+        hz = torch.fft.rfftfreq(pcm.shape[1], 1 / SAMPLE_RATE_HZ, device=g.device)
+        low_hz, high_hz = uniform(g, len(pcm), 40, 350), uniform(g, len(pcm), 3000, 4200)
         kept = torch.where((hz < low_hz) | (hz > high_hz), 0.003, 1.0)
         narrow = torch.fft.irfft(torch.fft.rfft(pcm) * kept, pcm.shape[1])
         coded = audio.mu_law_encoding(narrow.clamp(-1, 1), _MU_LAW_LEVELS)
         heard = audio.mu_law_decoding(coded, _MU_LAW_LEVELS)
-        return torch.where(_happens(g, len(pcm), 0.5).bool(), heard, narrow)
+        return torch.where(happens(g, len(pcm), 0.5).bool(), heard, narrow)
 
     def losses(self, pcm: Tensor, g: torch.Generator) -> Tensor:
         """Some packets of every row never arrive."""
         packets = -(-pcm.shape[1] // PACKET_SAMPLES)
-        lost = torch.rand(len(pcm), packets, generator=g) < 0.02
+        lost = torch.rand(len(pcm), packets, generator=g, device=g.device) < 0.02
         lost = lost | F.pad(lost, (1, 0))[:, :-1]
         kept = (~lost).float().repeat_interleave(PACKET_SAMPLES, 1)[:, : pcm.shape[1]]
         return pcm * kept
@@ -94,17 +109,15 @@ def augment_mel(mel: Tensor, g: torch.Generator) -> Tensor:
     """
     power = torch.exp((mel - _MEL_OFFSET) / _MEL_SCALE) - _MEL_FLOOR
     rows, steps, bands = power.shape
-    if float(torch.rand((), generator=g)) < 0.5:
-        half = rows // 2
-        factor = float(torch.empty(()).uniform_(0.88, 1.13, generator=g))
-        power = torch.cat((_stretch(power[:half], factor), power[half:]))
-    gain = 0.5 * torch.randn(rows, 1, 1, generator=g)
-    tilt = _smooth_curve(0.5 * torch.randn(rows, 1, 6, generator=g), bands)
+    is_other = happens(g, rows, 0.25)
+    power = _stretch(power, torch.where(is_other > 0, uniform(g, rows, 0.88, 1.13), 1.0))
+    gain = 0.5 * _normal(g, rows, 1, 1)
+    tilt = _smooth_curve(0.5 * _normal(g, rows, 1, 6), bands)
     power = power * torch.exp(gain + tilt)
-    floor = torch.exp(torch.empty(rows, 1, 1).uniform_(-8.5, -4.5, generator=g))
-    floor = floor * torch.exp(_smooth_curve(0.8 * torch.randn(rows, 1, 4, generator=g), bands))
-    ripple = torch.exp(0.35 * torch.randn(rows, steps, bands, generator=g))
-    power = power + floor * ripple * _happens(g, rows, 0.4)[..., None]
+    floor = torch.exp(uniform(g, rows, -8.5, -4.5))[..., None]
+    floor = floor * torch.exp(_smooth_curve(0.8 * _normal(g, rows, 1, 4), bands))
+    ripple = torch.exp(0.35 * _normal(g, rows, steps, bands))
+    power = power + floor * ripple * happens(g, rows, 0.4)[..., None]
     power = power * _gaps(rows, steps, 8, g)[:, :, None] * _gaps(rows, bands, 8, g)[:, None]
     return torch.log(power.clamp(min=0) + _MEL_FLOOR) * _MEL_SCALE + _MEL_OFFSET
 
@@ -124,13 +137,14 @@ def _noises(speech: Tensor, seed: int) -> Tensor:
     return torch.stack(rows)
 
 
-def _stretch(power: Tensor, factor: float) -> Tensor:
-    """Stretch the band axis."""
+def _stretch(power: Tensor, factor: Tensor) -> Tensor:
+    """Stretch the band axis of every row by its factor [B, 1]."""
     bands = power.shape[-1]
-    at = (torch.arange(bands) * factor).clamp(max=bands - 1.001)
+    at = (torch.arange(bands, device=power.device) * factor).clamp(max=bands - 1.001)
     low = at.long()
-    share = at - low
-    return power[..., low] * (1 - share) + power[..., low + 1] * share
+    share = (at - low)[:, None]
+    below, above = (i[:, None].expand_as(power) for i in (low, low + 1))
+    return power.gather(2, below) * (1 - share) + power.gather(2, above) * share
 
 
 def _smooth_curve(knots: Tensor, length: int) -> Tensor:
@@ -139,22 +153,22 @@ def _smooth_curve(knots: Tensor, length: int) -> Tensor:
 
 def _gaps(rows: int, length: int, longest: int, g: torch.Generator) -> Tensor:
     """A quarter of the rows with a gap somewhere: f32 [rows, length]."""
-    start = torch.randint(length - longest, (rows, 1), generator=g)
-    width = torch.randint(1, longest, (rows, 1), generator=g)
-    at = torch.arange(length)
-    inside = (at >= start) & (at < start + width) & (torch.rand(rows, 1, generator=g) < 0.25)
+    start = torch.randint(length - longest, (rows, 1), generator=g, device=g.device)
+    width = torch.randint(1, longest, (rows, 1), generator=g, device=g.device)
+    at = torch.arange(length, device=g.device)
+    inside = (at >= start) & (at < start + width) & (happens(g, rows, 0.25) > 0)
     return torch.where(inside, 0.08, 1.0)
 
 
-def _uniform(g: torch.Generator, rows: int, low: float, high: float) -> Tensor:
-    return torch.empty(rows, 1).uniform_(low, high, generator=g)
+def _normal(g: torch.Generator, *shape: int) -> Tensor:
+    return torch.randn(shape, generator=g, device=g.device)
 
 
-def _happens(g: torch.Generator, rows: int, share: float) -> Tensor:
+def uniform(g: torch.Generator, rows: int, low: float, high: float) -> Tensor:
+    """A number per row: f32 [rows, 1]."""
+    return torch.empty(rows, 1, device=g.device).uniform_(low, high, generator=g)
+
+
+def happens(g: torch.Generator, rows: int, share: float) -> Tensor:
     """1 or 0 per row: f32 [rows, 1]."""
-    return (torch.rand(rows, 1, generator=g) < share).float()
-
-
-def load_numpy(arrays: list[np.ndarray]) -> Tensor:
-    """Shards in a row as one tensor."""
-    return torch.from_numpy(np.concatenate(arrays))
+    return (torch.rand(rows, 1, generator=g, device=g.device) < share).float()

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from voiceagent_codec.nano import SETTLING_FRAMES, NanoCodec
 
 from voiceagent.audio.framing import FRAME_MS, FRAME_SAMPLES, Samples
-from voiceagent.scenes.channel import hear, random_conditions
 from voiceagent.scenes.dialogue import DialogueShares, make_dialogue
 from voiceagent.scenes.render import Composed, compose
 from voiceagent.scenes.script import Line, Script
@@ -23,11 +22,14 @@ from voiceagent.scenes.seeds import child_rng, draw_seed
 from voiceagent.scenes.speakers import AGENT_VOICE, Speaker, speaker
 from voiceagent.scenes.utterance import Word
 from voiceagent.training.bank import BankSpeaker
+from voiceagent.training.hearing import Listener
 from voiceagent.training.vocabulary import EPAD, PAD, token_id
 from voiceagent.training.workspace import Arrays
 
 CALL_FRAMES = 375
-CALLS_PER_SHARD, NOISES_PER_CALL = 12, 2
+CALLS_PER_SHARD = 12
+#: In so many noises each call is heard; a GPU hears for nothing.
+TAKES, GPU_TAKES = 2, 8
 _USER_WORD_LAG = 2
 # a word that has begun less than this before its answer is cut is not said
 _LEAST_WORD_MS = 100
@@ -45,29 +47,32 @@ class Streams:
 class CallMaker:
     """Makes shards of calls; one per process."""
 
-    def __init__(self, codec: NanoCodec, bank: BankSpeaker, seed: int) -> None:
-        self.codec, self.bank, self.seed = codec, bank, seed
-        self.silence = agent_silence(codec)
+    def __init__(self, listener: Listener, bank: BankSpeaker, seed: int) -> None:
+        """Begin; `bank` has a codec of its own, on the CPU."""
+        self.listener, self.bank, self.seed = listener, bank, seed
+        self.silence = agent_silence(bank.codec)
+        self.device = listener.codec.user_silence.device
+        self.takes = TAKES if self.device.type == "cpu" else GPU_TAKES
 
     def shard(self, number: int) -> Arrays:
         """Make one shard: ``text`` and ``user_text`` i16 [N, T], ``user`` and ``agent`` u8."""
+        rng = child_rng(self.seed, "calls", str(number))
         rows: list[Streams] = []
-        heard: list[Samples] = []
-        for index in range(CALLS_PER_SHARD):
-            call_seed = draw_seed(child_rng(self.seed, "call", str(number), str(index)))
-            script = make_dialogue(call_seed)
+        sound: list[tuple[Samples, Samples]] = []
+        for _ in range(CALLS_PER_SHARD):
+            script = make_dialogue(draw_seed(rng))
             composed = compose(script, self._speaker_of)
-            streams = self.streams(script, composed)
-            for take in range(NOISES_PER_CALL):
-                rows.append(streams)
-                heard.append(self._heard(composed, call_seed, take))
-        pcm = torch.from_numpy(np.stack(heard))
-        codes = torch.cat([self.codec.encode_user(part) for part in torch.split(pcm, 6)])
+            rows.append(self.streams(script, composed))
+            sound.append((_cut(composed.user), _cut(composed.agent)))
+        user, agent = (torch.from_numpy(np.stack(side)) for side in zip(*sound, strict=True))
+        generator = torch.Generator(self.device).manual_seed(draw_seed(rng))
+        codes = [self.listener.codes(user, agent, generator) for _ in range(self.takes)]
+        rows *= self.takes
         return {
             "text": np.stack([row.text for row in rows]),
             "user_text": np.stack([row.user_text for row in rows]),
             "agent": np.stack([row.agent for row in rows]),
-            "user": codes.to(torch.uint8).numpy(),
+            "user": torch.cat(codes).numpy(),
         }
 
     def streams(self, script: Script, composed: Composed) -> Streams:
@@ -102,17 +107,14 @@ class CallMaker:
         into = agent[start : start + len(codes)]
         into[:] = codes[: len(into)]
 
-    def _heard(self, composed: Composed, call_seed: int, take: int) -> Samples:
-        rng = child_rng(call_seed, "conditions", str(take))
-        samples = CALL_FRAMES * FRAME_SAMPLES
-        user, agent = (
-            np.pad(pcm[:samples], (0, max(0, samples - len(pcm))))
-            for pcm in (composed.user, composed.agent)
-        )
-        return hear(user, agent, random_conditions(rng), draw_seed(rng), self._speaker_of)
-
     def _speaker_of(self, speaker_id: str) -> Speaker:
         return self.bank if speaker_id == AGENT_VOICE else speaker(speaker_id)
+
+
+def _cut(pcm: Samples) -> Samples:
+    """A channel cut or filled to `CALL_FRAMES`."""
+    samples = CALL_FRAMES * FRAME_SAMPLES
+    return np.pad(pcm[:samples], (0, max(0, samples - len(pcm))))
 
 
 def place_answer(

@@ -9,6 +9,8 @@ batch has `exercises`, of which only the answers' words are learnt.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -26,13 +28,17 @@ _PAD_WEIGHT, _CODE_WEIGHT = 0.25, 0.6
 _TEXT_WEIGHT, _USER_TEXT_WEIGHT = 2.0, 1.5
 # the first code carries what is said, the others how
 _FIRST_CODE_WEIGHT = 3.0
-_SILENT_SHARE, _MOST_DEPTH_STEPS = 0.05, 400
+# per row at most so many steps of depth, on average
+_SILENT_SHARE, _MOST_DEPTH_STEPS = 0.05, 67
 # at training a share of the user's codes, another in every call, is replaced by any code
 _MOST_WRONG_CODES, _FORGOTTEN_WORDS = 0.16, 0.06
 _EMBEDDING_SCALE = 0.12
-_HELD_OUT_ROWS = 24
 # of the calls in a batch, so many exercises beside them; and what they weigh
 _EXERCISE_SHARE, _EXERCISE_WEIGHT = 0.5, 0.5
+# so many rows of them are kept, and some are made anew at every step
+_EXERCISE_ROWS, _NEW_EXERCISE_ROWS = 256, 3
+# steps between two looks for new calls
+_LOOK_STEPS = 100
 
 Calls = dict[str, Tensor]
 
@@ -83,16 +89,20 @@ class DecoderTask:
         rows: int,
         seed: int,
         device: str = "cpu",
+        held_out: int = 24,
+        more: Callable[[], Calls | None] = lambda: None,
     ) -> None:
         """Begin.
 
         Args:
             config: sizes, of `decoder_sizes`.
             user_codebooks: f32 [K, V, D]: near codes begin with near embeddings.
-            calls: streams of `calls`, all shards in a row; the last ones are held out.
+            calls: streams of `calls`, all shards in a row; the first ones are held out.
             rows: calls in a batch.
             seed: of the weights.
             device: of the network.
+            held_out: how many calls are never trained on, a quarter at most.
+            more: asked now and then for calls that have been made meanwhile.
         """
         torch.manual_seed(seed)
         self.device = torch.device(device)
@@ -100,24 +110,34 @@ class DecoderTask:
         self.module = Decoder(config).requires_grad_(True)
         _begin_embeddings(self.module, user_codebooks)
         self.module.to(device)
-        held_out = min(_HELD_OUT_ROWS, len(calls["text"]) // 4)
-        self.calls = {name: stream[:-held_out] for name, stream in calls.items()}
-        self.held_out = {name: stream[-held_out:] for name, stream in calls.items()}
-        self.rows = rows
+        held_out = min(held_out, len(calls["text"]) // 4)
+        calls = self._moved(calls)
+        self.calls = {name: stream[held_out:] for name, stream in calls.items()}
+        self.held_out = {name: stream[:held_out] for name, stream in calls.items()}
+        self.rows, self.more = rows, more
+        self.steps = 0
+        self.rng = np.random.default_rng(seed)
+        frames = calls["text"].shape[1]
+        self.exercises = [
+            stream.to(device) for stream in exercises(_EXERCISE_ROWS, frames, self.rng)
+        ]
         weights = torch.ones(config.text_cardinality)
         weights[PAD] = _PAD_WEIGHT
         self.text_weights = weights.to(device)
+        self.silence = torch.tensor(config.initial_agent_codes, device=device)
 
     def loss(self, progress: float, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
         """See `loop.Task`."""
-        chosen = torch.randint(len(self.calls["text"]), (self.rows,), generator=generator)
+        self._look_for_more()
+        chosen = torch.randint(
+            len(self.calls["text"]), (self.rows,), generator=generator, device=self.device
+        )
         batch = self._with_exercises(
             {name: stream[chosen].long() for name, stream in self.calls.items()}, generator
         )
         fed = _spoil(self._fed(batch, generator), self.config, generator)
         at = self._depth_steps(batch["agent"], generator)
         at[self.rows :] = False
-        fed, at, batch = self._moved(fed, at, batch)
         with torch.autocast(self.device.type, torch.bfloat16):
             text, user_text, codes, exercise = self._losses(fed, batch, at)
         code_weights = torch.ones_like(codes)
@@ -132,8 +152,7 @@ class DecoderTask:
         """Losses of held-out calls, and of their words and codes the share that is right."""
         batch = {name: stream.long() for name, stream in self.held_out.items()}
         fed = self._fed(batch, None)
-        at = (batch["agent"] != self._silence()).any(-1)
-        fed, at, batch = self._moved(fed, at, batch)
+        at = (batch["agent"] != self.silence).any(-1)
         with torch.autocast(self.device.type, torch.bfloat16):
             text, user_text, codes = self.module(
                 fed, batch["text"], batch["agent"].transpose(1, 2), at
@@ -150,19 +169,32 @@ class DecoderTask:
             "codes": right_code.mean().item(),
         }
 
-    def _moved(self, fed: Tensor, at: Tensor, batch: Calls) -> tuple[Tensor, Tensor, Calls]:
-        moved = {name: stream.to(self.device) for name, stream in batch.items()}
-        return fed.to(self.device), at.to(self.device), moved
+    def _moved(self, calls: Calls) -> Calls:
+        return {name: stream.to(self.device) for name, stream in calls.items()}
+
+    def _look_for_more(self) -> None:
+        self.steps += 1
+        calls = self.more() if self.steps % _LOOK_STEPS == 0 else None
+        if calls is not None:
+            more = self._moved(calls)
+            self.calls = {
+                name: torch.cat((stream, more[name])) for name, stream in self.calls.items()
+            }
 
     def _with_exercises(self, batch: Calls, generator: torch.Generator) -> Calls:
         """The calls, and behind them rows without sound."""
         rows, (_, frames, _) = max(1, round(self.rows * _EXERCISE_SHARE)), batch["agent"].shape
-        seed = int(torch.randint(1 << 31, (), generator=generator))
-        text, user_text = exercises(rows, frames, np.random.default_rng(seed))
+        new = exercises(_NEW_EXERCISE_ROWS, frames, self.rng)
+        places = self.rng.choice(_EXERCISE_ROWS, _NEW_EXERCISE_ROWS, replace=False)
+        for kept, stream in zip(self.exercises, new, strict=True):
+            kept[torch.from_numpy(places)] = stream.to(self.device)
+        chosen = torch.randint(_EXERCISE_ROWS, (rows,), generator=generator, device=self.device)
         silence = {"user": self.config.initial_user_codes, "agent": self.config.initial_agent_codes}
         read = {
-            name: torch.tensor(codes).expand(rows, frames, -1) for name, codes in silence.items()
+            name: torch.tensor(codes, device=self.device).expand(rows, frames, -1)
+            for name, codes in silence.items()
         }
+        text, user_text = (kept[chosen] for kept in self.exercises)
         read |= {"text": text, "user_text": user_text}
         return {name: torch.cat((stream, read[name])) for name, stream in batch.items()}
 
@@ -186,11 +218,12 @@ class DecoderTask:
     def _fed(self, batch: Calls, generator: torch.Generator | None) -> Tensor:
         """What every stream is fed at each step, as `Decoder.step` does it: i64 [B, S, T]."""
         config, rows, steps = self.config, *batch["text"].shape
-        initial = torch.tensor(config.initial_tokens)[None, :, None].expand(rows, -1, steps).clone()
+        first_tokens = torch.tensor(config.initial_tokens, device=self.device)
+        initial = first_tokens[None, :, None].expand(rows, -1, steps).clone()
         for stream, name in enumerate(("text", "user_text")):
             initial[:, stream, 1:] = batch[name][:, :-1]
             if generator is not None:
-                is_middle = torch.rand(rows, generator=generator) < 0.5
+                is_middle = torch.rand(rows, generator=generator, device=self.device) < 0.5
                 initial[is_middle, stream, 0] = PAD
         first = config.text_streams + config.agent.codebooks
         delay = config.user_delays[0]
@@ -200,13 +233,10 @@ class DecoderTask:
 
     def _depth_steps(self, agent: Tensor, generator: torch.Generator) -> Tensor:
         """Steps at which the agent speaks, and some others, at most so many: bool [B, T]."""
-        speaks = (agent != self._silence()).any(-1)
-        at = speaks | (torch.rand(speaks.shape, generator=generator) < _SILENT_SHARE)
-        share = _MOST_DEPTH_STEPS / max(int(at.sum()), 1)
-        return at & (torch.rand(at.shape, generator=generator) < share)
-
-    def _silence(self) -> Tensor:
-        return torch.tensor(self.config.initial_agent_codes)
+        draws = torch.rand((2, *agent.shape[:2]), generator=generator, device=self.device)
+        at = (agent != self.silence).any(-1) | (draws[0] < _SILENT_SHARE)
+        most = _MOST_DEPTH_STEPS * len(agent)
+        return at & (draws[1] * at.sum().clamp(min=1) < most)
 
 
 def _begin_embeddings(decoder: Decoder, user_codebooks: Tensor) -> None:
@@ -222,16 +252,16 @@ def _begin_embeddings(decoder: Decoder, user_codebooks: Tensor) -> None:
         rows[:, : centroids.shape[1]] = centroids @ projection * _EMBEDDING_SCALE
 
 
-def _spoil(fed: Tensor, config: DecoderConfig, generator: torch.Generator) -> Tensor:
+def _spoil(fed: Tensor, config: DecoderConfig, g: torch.Generator) -> Tensor:
     """Some user codes are wrong, and some of the user's words were not understood."""
     rows, _, steps = fed.shape
     first = config.text_streams + config.agent.codebooks
-    share = torch.rand(rows, 1, 1, generator=generator) * _MOST_WRONG_CODES
+    share = torch.rand(rows, 1, 1, generator=g, device=g.device) * _MOST_WRONG_CODES
     codes = fed[:, first:]
-    wrong = torch.rand(codes.shape, generator=generator) < share
-    other = torch.randint(config.user.cardinality, codes.shape, generator=generator)
+    wrong = torch.rand(codes.shape, generator=g, device=g.device) < share
+    other = torch.randint(config.user.cardinality, codes.shape, generator=g, device=g.device)
     fed[:, first:] = torch.where(wrong, other, codes)
-    forgotten = torch.rand(rows, steps, generator=generator) < _FORGOTTEN_WORDS
+    forgotten = torch.rand(rows, steps, generator=g, device=g.device) < _FORGOTTEN_WORDS
     fed[:, 1] = torch.where(forgotten, PAD, fed[:, 1])
     return fed
 

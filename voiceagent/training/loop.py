@@ -40,6 +40,8 @@ class Task(Protocol):
 
     #: Names its checkpoint and its curve.
     name: str
+    #: Of the network, and where batches are drawn.
+    device: torch.device
     learning_rate: float
     betas: tuple[float, float]
     weight_decay: float
@@ -112,7 +114,9 @@ def train(
         weight_decay=task.weight_decay,
     )
     clock = _read(task, optimiser, workspace) or Clock()
-    generator = torch.Generator().manual_seed(seed * 1000 + world.rank + 7919 * clock.steps)
+    generator = torch.Generator(task.device).manual_seed(
+        seed * 1000 + world.rank + 7919 * clock.steps
+    )
     looked_s, saved_s = time.monotonic(), clock.elapsed_s
     task.module.train()
     parts: dict[str, float] = {}

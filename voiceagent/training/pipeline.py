@@ -2,13 +2,15 @@
 
 speech and voice data -> semantic encoder beside the agent's voice -> codec written -> bank of the
 agent's sentences -> calls as tokens -> decoder -> model written -> a first evaluation -> card and
-curves. Every process has one thread: two of them beat two threads of one (measured, README.md).
+curves. Every process has one thread: two of them beat two threads of one (measured, README.md). On
+a GPU the decoder learns in one process while the others still make calls.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,21 +24,30 @@ from voiceagent_codec.nano import NanoCodecConfig
 
 from voiceagent.errors import TrainingError
 from voiceagent.training import card, export, loop, speech, voice_data
+from voiceagent.training.augment import Augmenter
 from voiceagent.training.bank import bank_shard, load_bank, num_shards
 from voiceagent.training.budget import SHARES, Budget
 from voiceagent.training.calls import CallMaker, agent_silence
 from voiceagent.training.clock import Deadline
-from voiceagent.training.decoder import DecoderTask, decoder_sizes
+from voiceagent.training.decoder import Calls, DecoderTask, decoder_sizes
 from voiceagent.training.evaluate import evaluate, held_out_call
+from voiceagent.training.hearing import Listener
 from voiceagent.training.semantic import SemanticTask
 from voiceagent.training.shards import ShardPlan, make_shards
 from voiceagent.training.voice import VoiceTask
 from voiceagent.training.workspace import Arrays, Workspace, open_workspace, read_shards
 
-# calls in a batch of one process; a GPU takes as many as two CPU processes and more
-_ROWS, _GPU_ROWS = 6, 24
-_CALLS_PER_MINUTE_OF_BUDGET = 0.7
-_FEWEST_CALLS = 2
+# rows in a batch of one process, by device and stage
+_ROWS = {
+    "cpu": {"semantic": 16, "voice": 16, "decoder": 6},
+    "cuda": {"semantic": 128, "voice": 64, "decoder": 64},
+}
+# to judge one held-out call takes a core about so long
+_SECONDS_PER_CALL, _FEWEST_CALLS = 2.4, 2
+# shards of sentences whose voices make up a crowd
+_CROWD_SHARDS = 4
+# beside the decoder that already learns from them, shards of calls to begin with
+_FIRST_SHARDS, _LOOK_S = 16, 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +59,7 @@ class TrainingRun:
         seed: of everything.
         budget: time and processes.
         deadline: when this command stops, done or not.
-        device: of the networks; data are always made on CPUs.
+        device: of the networks, and of what calls are heard with; speech is made on CPUs.
     """
 
     path: Path
@@ -101,11 +112,15 @@ def train_nano(run: TrainingRun, report: Callable[[str], object]) -> Path | None
 def _stages(run: TrainingRun) -> list[tuple[str, Sequence[Work]]]:
     """Names of the stages, and what each process does in them."""
     workers = run.budget.workers
-    is_one = workers == 1
     learning: list[tuple[str, Sequence[Work]]] = (
         [("semantic", [learn_hearing]), ("voice", [learn_voice])]
-        if is_one
+        if workers == 1
         else [("semantic", [learn_hearing, learn_voice])]
+    )
+    conversing: list[tuple[str, Sequence[Work]]] = (
+        [("dialogues", [make_calls] * workers), ("decoder", [learn_conversation] * workers)]
+        if run.device == "cpu" or workers == 1
+        else [("decoder", [learn_conversation, *[make_calls] * (workers - 1)])]
     )
     return [
         ("speech", [make_speech] * workers),
@@ -113,8 +128,7 @@ def _stages(run: TrainingRun) -> list[tuple[str, Sequence[Work]]]:
         *learning,
         ("codec", [write_codec]),
         ("bank", [make_bank] * workers),
-        ("dialogues", [make_calls] * workers),
-        ("decoder", [learn_conversation] * (workers if run.device == "cpu" else 1)),
+        *conversing,
         ("evaluate", [write_and_evaluate]),
     ]
 
@@ -134,8 +148,9 @@ def learn_hearing(run: TrainingRun, rank: int, size: int) -> bool:
     """The semantic encoder."""
     data = {name: _joined(run.workspace, "speech", name) for name in ("pcm", "phones")}
     agent = _joined(run.workspace, "voice_data", "pcm")
+    rows = _ROWS[run.device]["semantic"]
     return _learn(
-        run, SemanticTask(NanoCodecConfig(), data, agent, run.seed, run.device), rank=rank
+        run, SemanticTask(NanoCodecConfig(), data, agent, run.seed, run.device, rows), rank=rank
     )
 
 
@@ -143,7 +158,8 @@ def learn_voice(run: TrainingRun, rank: int, size: int) -> bool:
     """The agent's codec."""
     names = ("pcm", "harmonic", "noise", "pitch_hz", "phones")
     data = {name: _joined(run.workspace, "voice_data", name) for name in names}
-    return _learn(run, VoiceTask(NanoCodecConfig(), data, run.seed, run.device), rank=rank)
+    rows = _ROWS[run.device]["voice"]
+    return _learn(run, VoiceTask(NanoCodecConfig(), data, run.seed, run.device, rows), rank=rank)
 
 
 def write_codec(run: TrainingRun, rank: int, size: int) -> bool:
@@ -164,28 +180,70 @@ def make_calls(run: TrainingRun, rank: int, size: int) -> bool:
     """Calls as token streams."""
     codec = export.load_codec(run.workspace)
     bank = load_bank(codec, read_shards(run.workspace, "bank"))
-    maker = CallMaker(codec, bank, run.seed)
+    shards = run.workspace.shards("speech")[:_CROWD_SHARDS]
+    crowd = _rows([run.workspace.read_arrays(name) for name in shards], "pcm")
+    listener = Listener(
+        codec if run.device == "cpu" else export.load_codec(run.workspace).to(run.device),
+        Augmenter(crowd, run.seed, run.device),
+    )
+    maker = CallMaker(listener, bank, run.seed)
     return _make(run, "dialogues", rank, size, maker.shard)
 
 
 def learn_conversation(run: TrainingRun, rank: int, size: int) -> bool:
-    """The decoder, in all processes together."""
+    """The decoder, in all processes together; on a GPU from calls that are still being made."""
     codec = export.load_codec(run.workspace)
     sizes = decoder_sizes(codec, tuple(int(code) for code in agent_silence(codec)))
-    calls = {
-        name: _joined(run.workspace, "dialogues", name)
-        for name in ("text", "user_text", "user", "agent")
-    }
-    rows = _ROWS if run.device == "cpu" else _GPU_ROWS
-    task = DecoderTask(sizes, export.user_codebooks(codec), calls, rows, run.seed, run.device)
+    calls = GrowingCalls(run.workspace)
+    is_beside = run.workspace.read_json("done/dialogues") is None
+    if is_beside and not calls.wait_for(_FIRST_SHARDS, run.deadline):
+        return False
+    first = calls.more()
+    assert first is not None, "stage dialogues has run"
+    task = DecoderTask(
+        sizes,
+        export.user_codebooks(codec),
+        first,
+        _ROWS[run.device]["decoder"],
+        run.seed,
+        run.device,
+        held_out=calls.rows_of_shard,
+        more=calls.more,
+    )
     return _learn(run, task, loop.World(rank, size))
+
+
+class GrowingCalls:
+    """The calls that there are so far; `more` returns those that it has not returned before."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+        self.seen: set[str] = set()
+        self.rows_of_shard = 0
+
+    def wait_for(self, shards: int, deadline: Deadline) -> bool:
+        """Wait until there are so many shards; False where the deadline came first."""
+        while len(self.workspace.shards("dialogues")) < shards:
+            if deadline.is_over():
+                return False
+            time.sleep(_LOOK_S)
+        return True
+
+    def more(self) -> Calls | None:
+        """Return the streams of new shards in a row; None where there is none."""
+        new = [name for name in self.workspace.shards("dialogues") if name not in self.seen]
+        if not new:
+            return None
+        self.seen.update(new)
+        shards = [self.workspace.read_arrays(name) for name in new]
+        self.rows_of_shard = len(shards[0]["text"])
+        return {name: _rows(shards, name) for name in ("text", "user_text", "user", "agent")}
 
 
 def write_and_evaluate(run: TrainingRun, rank: int, size: int) -> bool:
     """The model folder, how well it converses, its card and its curves."""
     folder = export.export_model(run.workspace)
-    minutes = run.budget.seconds * run.budget.workers / 60
-    count = max(_FEWEST_CALLS, round(minutes * _CALLS_PER_MINUTE_OF_BUDGET))
+    count = max(_FEWEST_CALLS, round(run.budget.seconds_for("evaluate") / _SECONDS_PER_CALL))
     calls = [held_out_call(seed) for seed in tqdm(range(count), "held-out calls", leave=False)]
     frames = sum(len(call.heard) // 1920 for call in calls)
     with _bar("evaluate", frames, 0, "frame") as bar:
@@ -208,14 +266,17 @@ def _run_all(run: TrainingRun, works: Sequence[Work]) -> bool:
 
 
 def _worker(rank: int, run: TrainingRun, works: list[Work], folder: str) -> None:
+    """One process of a stage: it is told its rank among those that do the same."""
     torch.set_num_threads(1)
-    is_together = works[rank] is learn_conversation
+    torch.set_float32_matmul_precision("high")  # on a GPU; a CPU computes as ever
+    alike = [i for i, work in enumerate(works) if work is works[rank]]
+    size = len(alike)
+    is_together = works[rank] is learn_conversation and size > 1
     if is_together:
         dist.init_process_group(
-            "gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=len(works)
+            "gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=size
         )
-    size = len(works) if len(set(works)) == 1 else 1
-    if works[rank](run, rank, size):
+    if works[rank](run, alike.index(rank), size):
         (Path(folder) / f"done-{rank}").touch()
     if is_together:
         dist.destroy_process_group()
@@ -258,20 +319,23 @@ def _learn(
 
 def _bar(name: str, total: int, rank: int, unit: str) -> tqdm:
     """A bar with the time left; of several alike processes the first one's speaks for all."""
-    is_shown = rank == 0 or name == "voice"
+    is_second = name in ("voice", "dialogues")  # it may run beside another stage
     return tqdm(
         total=total,
         desc=name,
         unit=unit,
-        position=rank,
+        position=int(is_second),
         leave=False,
-        disable=None if is_shown else True,
+        disable=None if rank == 0 else True,
     )
 
 
 def _joined(workspace: Workspace, folder: str, name: str) -> Tensor:
-    arrays = [shard[name] for shard in read_shards(workspace, folder)]
-    return torch.from_numpy(np.concatenate(arrays))
+    return _rows(read_shards(workspace, folder), name)
+
+
+def _rows(shards: Iterable[Arrays], name: str) -> Tensor:
+    return torch.from_numpy(np.concatenate([shard[name] for shard in shards]))
 
 
 def _expected(run: TrainingRun, stage: str) -> str:

@@ -3,8 +3,9 @@
 Trained first and alone. From the quantised latent of every 80 ms frame a small head, which is not
 kept, must tell the phone of each 20 ms of the *near* speaker, and whether there is nobody, the
 user, somebody far off or turned away, or the agent's own echo. So the codes leave out what the
-decoder should not answer, and say that it was there. Two noises over the same clip should give the
-same latent.
+decoder should not answer, and say that it was there. Phones are asked for twice: as soon as they
+can be known, and again a frame later, when what followed has been heard too. Two noises over the
+same clip should give the same latent.
 """
 
 from __future__ import annotations
@@ -19,15 +20,15 @@ from voiceagent_codec.nano import FRAME_SAMPLES, NanoCodecConfig, SemanticEncode
 
 from voiceagent.audio.framing import PACKET_SAMPLES
 from voiceagent.scenes.phones import PHONES
-from voiceagent.training.augment import Augmenter, augment_mel
+from voiceagent.training.augment import Augmenter, augment_mel, happens, uniform
 from voiceagent.training.codebooks import CodebookTrainer
 
 CLIP_FRAMES = 24
 _SUBFRAMES = FRAME_SAMPLES // PACKET_SAMPLES
-# a frame is asked for what was said 40 ms before its end and earlier: phones need their right side
-_LATENESS = 2
+# a frame is asked for what was said 40 ms before its end and earlier, and then again 120 ms before:
+# phones need their right side
+_LATENESS, _SECOND_LATENESS = 2, 6
 NOBODY, NEAR, FAR, ECHO = range(4)
-_ROWS, _TWINS = 16, 8
 # shares of the stage's time: latents go unquantised at first, and noise grows
 _UNQUANTISED, _NOISE_RAMP = 0.12, 0.35
 _LEVELS_DRAWN = (1, 2, 2, 3, 4, 4, 4, 4)
@@ -49,6 +50,7 @@ class SemanticTask:
         agent: Tensor,
         seed: int,
         device: str = "cpu",
+        rows: int = 16,
     ) -> None:
         """Begin.
 
@@ -57,7 +59,8 @@ class SemanticTask:
             speech: ``pcm`` i16 [N] and ``phones`` u8 [N / 480], of `speech`.
             agent: i16 [M], the agent's voice.
             seed: of weights and noises.
-            device: of the network; sound is made on the CPU.
+            device: of the network and of the sound.
+            rows: clips in a batch; half as many come twice.
         """
         torch.manual_seed(seed)
         self.config = config
@@ -69,17 +72,18 @@ class SemanticTask:
                 "head": nn.Sequential(
                     nn.Linear(config.code_width, 256),
                     nn.GELU(),
-                    nn.Linear(256, _SUBFRAMES * (len(PHONES) + 4)),
+                    nn.Linear(256, _SUBFRAMES * (2 * len(PHONES) + 4)),
                 ),
             }
         )
         self.module.to(device)
         self.device = torch.device(device)
-        self.mel = LogMel(config.mel_bands)
+        self.mel = LogMel(config.mel_bands).to(device)
         self.encoder, self.head = encoder, self.module["head"]
         self.codebooks = self.module["codebooks"]
-        self.clips = _Clips(speech, agent)
-        self.augmenter = Augmenter(speech["pcm"], seed)
+        self.rows, self.twins = rows, rows // 2
+        self.augmenter = Augmenter(speech["pcm"], seed, device)
+        self.clips = _Clips({k: v.to(device) for k, v in speech.items()}, agent.to(device))
         self.held_out = self.clips.held_out(_HELD_OUT_CLIPS)
         self.is_quantised = False
 
@@ -89,56 +93,60 @@ class SemanticTask:
         self.is_quantised = progress > _UNQUANTISED
         with torch.no_grad():
             pcm, phones, source = self._batch(generator, amount)
-            mel = augment_mel(self._mel(pcm), generator).to(self.device)
-            phones, source = phones.to(self.device), source.to(self.device)
-        level = int(torch.randint(len(_LEVELS_DRAWN), (), generator=generator))
+            mel = augment_mel(self._mel(pcm), generator)
+        level = torch.randint(len(_LEVELS_DRAWN), (), generator=generator, device=self.device)
         latents = self._latents(mel)
-        phone_logits, source_logits, commitment = self._read(latents, _LEVELS_DRAWN[level])
-        phone = F.cross_entropy(phone_logits.flatten(0, 2), phones.flatten())
-        where = F.cross_entropy(source_logits.flatten(0, 2), source.flatten())
-        twin = F.mse_loss(latents[:_TWINS], latents[-_TWINS:]) / latents.detach().var()
-        loss = phone + 0.3 * where + 0.25 * commitment + 0.15 * twin
-        return loss, {"phone": phone.item(), "where": where.item(), "twin": twin.item()}
+        first, second, where, commitment = self._read(latents, _LEVELS_DRAWN[int(level)])
+        losses = {
+            "phone": F.cross_entropy(first.flatten(0, 2), _late(phones).flatten()),
+            "phone_again": F.cross_entropy(
+                second.flatten(0, 2), _late(phones, _SECOND_LATENESS).flatten()
+            ),
+            "where": F.cross_entropy(where.flatten(0, 2), _late(source).flatten()),
+            "twin": F.mse_loss(latents[: self.twins], latents[-self.twins :])
+            / latents.detach().var(),
+        }
+        loss = losses["phone"] + 0.7 * losses["phone_again"] + 0.3 * losses["where"]
+        loss = loss + 0.25 * commitment + 0.15 * losses["twin"]
+        return loss, {name: part.item() for name, part in losses.items()}
 
     def evaluate(self) -> dict[str, float]:
         """Phone accuracy where there is speech, clean and with white noise at 10 dB."""
         pcm, phones = self.held_out
-        generator = torch.Generator().manual_seed(0)
+        generator = torch.Generator(self.device).manual_seed(0)
         loud = pcm.square().mean(1, keepdim=True).sqrt() * 10**-0.5
-        noisy = pcm + torch.randn(pcm.shape, generator=generator) * loud
+        noisy = pcm + torch.randn(pcm.shape, generator=generator, device=self.device) * loud
         figures = {}
         for name, sound in (("clean", pcm), ("10dB", noisy)):
-            mel = self._mel(sound).to(self.device)
-            logits, _, _ = self._read(self._latents(mel), None)
-            right = logits.argmax(-1).cpu() == _late(phones)
-            figures[f"phones_{name}"] = right[_late(phones) > 0].float().mean().item()
+            first, second, _, _ = self._read(self._latents(self._mel(sound)), None)
+            for read, logits, wanted in (
+                (name, first, _late(phones)),
+                (f"{name}_again", second, _late(phones, _SECOND_LATENESS)),
+            ):
+                right = logits.argmax(-1) == wanted
+                figures[f"phones_{read}"] = right[wanted > 0].float().mean().item()
         return figures
 
     def _batch(self, g: torch.Generator, amount: float) -> tuple[Tensor, Tensor, Tensor]:
         """Sound and what is in it; the last rows are the first ones in other noise."""
-        pcm, phones = self.clips.draw(_ROWS, g)
-        gain = 10 ** torch.empty(_ROWS, 1).uniform_(-0.6, 0.2, generator=g)
+        pcm, phones = self.clips.draw(self.rows, g)
+        gain = 10 ** uniform(g, self.rows, -0.6, 0.2)
         source = (phones > 0).long() * NEAR
         pcm, phones, source = self._with_others(pcm, phones, source, g)
-        twins = slice(0, _TWINS)
+        twins = slice(0, self.twins)
         pcm = torch.cat((pcm, pcm[twins])) * torch.cat((gain, gain[twins]))
         phones, source = torch.cat((phones, phones[twins])), torch.cat((source, source[twins]))
-        pcm = self._in_air(pcm, g, amount)
-        return pcm, _late(phones), _late(source)
+        return self._in_air(pcm, g, amount), phones, source
 
     def _with_others(
         self, pcm: Tensor, phones: Tensor, source: Tensor, g: torch.Generator
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Some rows are silent, some only far off, some have somebody else or an echo besides."""
         rows = len(pcm)
-        kind = torch.rand(rows, 1, generator=g)
+        kind = uniform(g, rows, 0, 1)
         others, other_phones = self.clips.draw(rows, g)
-        far = self.augmenter.far(others, g) * 10 ** (
-            -torch.empty(rows, 1).uniform_(6, 25, generator=g) / 20
-        )
-        echo = self.clips.draw_agent(rows, g) * 10 ** (
-            -torch.empty(rows, 1).uniform_(8, 36, generator=g) / 20
-        )
+        far = self.augmenter.far(others, g) * 10 ** (-uniform(g, rows, 6, 25) / 20)
+        echo = self.clips.draw_agent(rows, g) * 10 ** (-uniform(g, rows, 8, 36) / 20)
         is_echo = echo.unfold(1, PACKET_SAMPLES, PACKET_SAMPLES).square().mean(2).sqrt() > 6e-3
         present = torch.where(kind < 0.2, other_phones > 0, is_echo)
         label = torch.where(kind < 0.2, FAR, ECHO)
@@ -155,7 +163,7 @@ class SemanticTask:
         augmenter, rows = self.augmenter, len(pcm)
 
         def some(share: float) -> Tensor:
-            return torch.nonzero(torch.rand(rows, generator=g) < share)[:, 0]
+            return torch.nonzero(happens(g, rows, share)[:, 0])[:, 0]
 
         effects: tuple[tuple[float, Callable[[Tensor], Tensor]], ...] = (
             (0.35, lambda x: augmenter.room(x, g, (0.02, 0.16))),
@@ -170,7 +178,7 @@ class SemanticTask:
         return pcm
 
     def _mel(self, pcm: Tensor) -> Tensor:
-        frames: Tensor = self.mel(pcm, self.mel.init_state(len(pcm), "cpu"), None)
+        frames: Tensor = self.mel(pcm, self.mel.init_state(len(pcm), self.device), None)
         return frames
 
     def _latents(self, mel: Tensor) -> Tensor:
@@ -181,13 +189,14 @@ class SemanticTask:
         latents: Tensor = self.encoder.project(hidden.float())
         return latents
 
-    def _read(self, latents: Tensor, levels: int | None) -> tuple[Tensor, Tensor, Tensor]:
-        """Logits of phones [B, T, 4, 40] and of sources [B, T, 4, 4], and the commitment."""
+    def _read(self, latents: Tensor, levels: int | None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Logits of phones [B, T, 4, 40], twice, and of sources [B, T, 4, 4]; the commitment."""
         commitment = latents.new_zeros(())
         if self.is_quantised:
             latents, commitment, _ = self.codebooks(latents, levels)
         logits = self.head(latents).unflatten(-1, (_SUBFRAMES, -1))
-        return logits[..., : len(PHONES)], logits[..., len(PHONES) :], commitment
+        first, second, where = logits.split((len(PHONES), len(PHONES), 4), -1)
+        return first, second, where, commitment
 
 
 class _Clips:
@@ -200,24 +209,29 @@ class _Clips:
         self.end = len(self.phones) - held
 
     def draw(self, rows: int, g: torch.Generator) -> tuple[Tensor, Tensor]:
-        starts = torch.randint(self.end - self.packets, (rows,), generator=g).tolist()
-        return self._at(starts)
+        return self._at(
+            torch.randint(self.end - self.packets, (rows,), generator=g, device=g.device)
+        )
 
     def draw_agent(self, rows: int, g: torch.Generator) -> Tensor:
         samples = self.packets * PACKET_SAMPLES
-        starts = torch.randint(len(self.agent) - samples, (rows,), generator=g).tolist()
-        return torch.stack([self.agent[s : s + samples] for s in starts]).float() / 32768
+        starts = torch.randint(len(self.agent) - samples, (rows,), generator=g, device=g.device)
+        return _pieces(self.agent, starts, samples).float() / 32768
 
     def held_out(self, rows: int) -> tuple[Tensor, Tensor]:
         rows = min(rows, (len(self.phones) - self.end) // self.packets)
-        return self._at([self.end + i * self.packets for i in range(rows)])
+        return self._at(self.end + torch.arange(rows, device=self.pcm.device) * self.packets)
 
-    def _at(self, starts: list[int]) -> tuple[Tensor, Tensor]:
-        pcm = [self.pcm[s * PACKET_SAMPLES : (s + self.packets) * PACKET_SAMPLES] for s in starts]
-        phones = [self.phones[s : s + self.packets] for s in starts]
-        return torch.stack(pcm).float() / 32768, torch.stack(phones).long()
+    def _at(self, starts: Tensor) -> tuple[Tensor, Tensor]:
+        pcm = _pieces(self.pcm, starts * PACKET_SAMPLES, self.packets * PACKET_SAMPLES)
+        return pcm.float() / 32768, _pieces(self.phones, starts, self.packets).long()
 
 
-def _late(track: Tensor) -> Tensor:
-    """[B, packets] -> [B, T, 4], each asked for 40 ms late."""
-    return F.pad(track, (_LATENESS, 0))[:, : track.shape[1]].reshape(len(track), -1, _SUBFRAMES)
+def _pieces(track: Tensor, starts: Tensor, length: int) -> Tensor:
+    """[N] -> [B, length], from each start on."""
+    return track[starts[:, None] + torch.arange(length, device=track.device)]
+
+
+def _late(track: Tensor, lateness: int = _LATENESS) -> Tensor:
+    """[B, packets] -> [B, T, 4], each asked for so many packets late."""
+    return F.pad(track, (lateness, 0))[:, : track.shape[1]].reshape(len(track), -1, _SUBFRAMES)

@@ -1,9 +1,9 @@
 """The stage that teaches the codec the agent's voice: sound -> 8 codes -> the source filter.
 
 Mostly regression: the decoder's tracks must be those that `voice_targets` measured. No waveform
-loss at first and no adversary: that is why minutes suffice. In the last part of the stage rendered
-sound is compared with the original in the STFT domain as well, which corrects levels where bands
-and filter disagree. The first code must tell phones, as the user's codes do.
+loss at first and no adversary: that is why minutes suffice. In the second half of the stage
+rendered sound is compared with the original in the STFT domain as well, which corrects levels where
+bands and filter disagree. The first code must tell phones, as the user's codes do.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from voiceagent.audio.framing import PACKET_SAMPLES
 from voiceagent.scenes.phones import PHONES
 from voiceagent.training.codebooks import CodebookTrainer
 
-_ROWS, _FRAMES = 16, 16
+_FRAMES = 16
 _HOPS_PER_FRAME, _PACKETS_PER_FRAME = 8, FRAME_SAMPLES // PACKET_SAMPLES
 # what `SourceFilter.forward` makes of its input
 _HARMONIC_OFFSET, _NOISE_OFFSET, _PITCH_SCALE, _PITCH_OFFSET = -5.0, -8.0, 0.3, 5.3
@@ -28,8 +28,9 @@ _HARMONIC_FLOOR, _NOISE_FLOOR = 4e-4, 2e-4
 _SILENT_HARMONIC, _SILENT_NOISE = -16.0, -14.0
 _LOWEST_HZ = 60.0
 _LEVELS_DRAWN = (1, 2, 4, 4, 8, 8, 8, 8, 8, 8)
-_SPECTRAL_FROM = 0.75
-_SPECTRAL_ROWS = 6
+_SPECTRAL_FROM = 0.5
+# of the rows, those whose sound is rendered and compared
+_SPECTRAL_SHARE = 0.4
 # output of the filter runs behind its codes
 _DELAY_SAMPLES = 720
 _HELD_OUT_ROWS = 24
@@ -46,7 +47,12 @@ class VoiceTask:
     weight_decay = 0.01
 
     def __init__(
-        self, config: NanoCodecConfig, data: Batch, seed: int, device: str = "cpu"
+        self,
+        config: NanoCodecConfig,
+        data: Batch,
+        seed: int,
+        device: str = "cpu",
+        rows: int = 16,
     ) -> None:
         """Begin.
 
@@ -55,6 +61,7 @@ class VoiceTask:
             data: fields of `voice_data`, all shards in a row.
             seed: of the weights.
             device: of the network.
+            rows: clips in a batch.
         """
         torch.manual_seed(seed)
         codec = NanoCodec(config, with_agent_encoder=True)
@@ -79,7 +86,8 @@ class VoiceTask:
         )
         self.module.to(device)
         self.device = torch.device(device)
-        self.data = data
+        self.data = {name: track.to(device) for name, track in data.items()}
+        self.rows = rows
         self.held_out = min(_HELD_OUT_ROWS * _FRAMES, len(data["phones"]) // 16) * 4
         self.spectrograms = [
             torchaudio.transforms.Spectrogram(n, hop_length=n // 4, power=1.0).to(device)
@@ -89,23 +97,27 @@ class VoiceTask:
     def loss(self, progress: float, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
         """See `loop.Task`."""
         end = len(self.data["phones"]) - self.held_out - _FRAMES * _PACKETS_PER_FRAME
-        starts = torch.randint(end // 2, (_ROWS,), generator=generator) * 2
-        batch = self._batch(starts.tolist())
-        if float(torch.rand((), generator=generator)) < 0.15:
-            _silence_heads(batch, int(torch.randint(1, _FRAMES - 1, (), generator=generator)))
-        level = int(torch.randint(len(_LEVELS_DRAWN), (), generator=generator))
+
+        def draw(least: int, most: int, count: int = 1) -> Tensor:
+            return torch.randint(least, most, (count,), generator=generator, device=self.device)
+
+        batch = self._batch(draw(0, end // 2, self.rows) * 2)
+        if int(draw(0, 100)) < 15:
+            _silence_heads(batch, int(draw(1, _FRAMES - 1)))
+        level = int(draw(0, len(_LEVELS_DRAWN)))
         loss, parts, tracks = self._losses(batch, _LEVELS_DRAWN[level])
         if progress > _SPECTRAL_FROM:
-            spectral = self._spectral(tracks[:_SPECTRAL_ROWS], batch["pcm"][:_SPECTRAL_ROWS])
+            rows = slice(0, round(self.rows * _SPECTRAL_SHARE))
+            spectral = self._spectral(tracks[rows], batch["pcm"][rows])
             parts["spectral"] = spectral.item()
-            loss = loss + 0.5 * spectral
+            loss = loss + spectral
         return loss, parts
 
     def evaluate(self) -> dict[str, float]:
         """The losses of held-out sound, with all codes."""
         first = len(self.data["phones"]) - self.held_out
         rows = self.held_out // (_FRAMES * _PACKETS_PER_FRAME)
-        starts = [first + i * _FRAMES * _PACKETS_PER_FRAME for i in range(rows)]
+        starts = first + torch.arange(rows, device=self.device) * _FRAMES * _PACKETS_PER_FRAME
         _, parts, tracks = self._losses(self._batch(starts), None)
         spectral = self._spectral(tracks, self._batch(starts)["pcm"])
         return {f"held_{name}": value for name, value in parts.items()} | {
@@ -147,13 +159,13 @@ class VoiceTask:
             errors.append((torch.log(a + 1e-2) - torch.log(b + 1e-2)).abs().mean())
         return torch.stack(errors).mean()
 
-    def _batch(self, starts: list[int]) -> Batch:
+    def _batch(self, starts: Tensor) -> Batch:
         """Clips that begin at these 20 ms packets."""
 
         def cut(name: str, per_packet: int) -> Tensor:
             length = _FRAMES * _PACKETS_PER_FRAME * per_packet
-            rows = [self.data[name][s * per_packet : s * per_packet + length] for s in starts]
-            return torch.stack(rows).float().to(self.device)
+            at = starts[:, None] * per_packet + torch.arange(length, device=self.device)
+            return self.data[name][at].float()
 
         return {
             "pcm": cut("pcm", PACKET_SAMPLES) / 32768,
@@ -200,7 +212,7 @@ def _floored(levels: Tensor, floor: float) -> Tensor:
 
 def _silence_heads(batch: Batch, frames: int) -> None:
     """A quarter of the rows begin with silence, so that silence gets codes of its own."""
-    rows = slice(0, _ROWS // 4)
+    rows = slice(0, len(batch["pcm"]) // 4)
     batch["pcm"][rows, : frames * FRAME_SAMPLES] = 0
     batch["phones"][rows, :frames] = 0
     hops = frames * _HOPS_PER_FRAME
