@@ -65,7 +65,8 @@ WANTED = {
     "pauses": "cut off <= .03",
     "step": "no slower than the other model",
 }
-QUICK, QUICK_SCALE = ("calls", "voices", "conditions", "outside"), 0.25
+QUICK = ("calls", "voices", "conditions", "outside", "nothing")
+QUICK_SCALE = 0.25
 #: Times itself, so nothing else may run.
 ALONE = "step"
 COUNT = 200
