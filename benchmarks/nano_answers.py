@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from harness import interval_95, share
-from nano_play import play_model
-from peer_voices import HUMAN_PROMPTS, peer_or_speaker, voice_id
+from nano_play import Player
+from peer_voices import HUMAN_PROMPTS, voice_id
+from speech_cache import cached_speaker
 from talk_answers import draw_turns, human_turns, question_script
 from tqdm import tqdm
 
 from voiceagent.audio.framing import Samples
 from voiceagent.audio.wav import read_wav
-from voiceagent.scenes import Conditions, Rendered, Speaker, render
+from voiceagent.scenes import Conditions, Rendered, render
 from voiceagent.scenes.acoustics import telephone
 from voiceagent.scenes.domain import (
     DAY_QUESTIONS,
@@ -30,7 +30,6 @@ from voiceagent.scenes.domain import (
 from voiceagent.scenes.noise import babble, white_noise
 from voiceagent.scenes.out_of_domain import BACKGROUND_SPEECH, HELD_OUT_SENTENCES
 from voiceagent.scenes.seeds import child_rng
-from voiceagent.scenes.speakers import FliteSpeaker, speaker
 from voiceagent.serving.facts import fact
 from voiceagent.serving.playback import Playback
 from voiceagent.testing.words import normalise, word_errors
@@ -46,8 +45,13 @@ NEAR_MISSES = tuple(
     "how much is the fish,who is anna karenina,what day does the museum open,say nothing,"
     "what is your favorite day,help yourself to some cake".split(",")
 )
-_WARPS = (1.15, 0.87)
-_VOICES = ("flite:kal", "kokoro", "piper:joe")
+HUMAN = "human:allison"
+#: Whom no training run has heard; flite's kal also with other pitch and formants.
+VOICES = ("kokoro", "piper:joe", HUMAN, "flite:kal", "flite:kal x1.15", "flite:kal x0.87")
+_WHITE_NOISE_DB = {f"white noise {snr} dB": snr for snr in (20, 10, 5)}
+CONDITIONS = (*_WHITE_NOISE_DB, "babble 10 dB", "room", "G.711")
+QUICK_VOICES, QUICK_CONDITIONS = VOICES[:3], tuple(_WHITE_NOISE_DB)[1:]
+_THREE = ("flite:kal", "kokoro", "piper:joe")
 _MOMENTS = tuple(
     datetime.datetime(2026, 11, day, hour, minute)
     for day, hour, minute in ((2, 9, 5), (10, 12, 0), (18, 15, 30), (29, 20, 47))
@@ -58,41 +62,34 @@ _LEAST_PROMPT_S, _MOST_PROMPT_S, _NUM_PROMPTS = 1.2, 6.0, 60
 Row = dict[str, Any]
 
 
-def measure_voices(model: str | Path, voices: Sequence[str], count: int, seed: int) -> Row:
+def measure_voices(player: Player, count: int, seed: int, voices: Sequence[str] = VOICES) -> Row:
     """Questions of the domain in voices never trained on, clean."""
-    rows: Row = {}
-    for voice in voices:
-        turns = human_turns(seed) if voice == "human:allison" else draw_turns(count, seed)
-        scenes = ask(turns, lambda i, v=voice: voice_id(v, i), seed, peer_or_speaker, voice)
-        rows[voice] = score(model, turns, [scene.user for scene in scenes], voice)
-    for warp in _WARPS:
-        turns = draw_turns(count, seed)
-        kal = FliteSpeaker("flite:kal", "kal", 1.0, warp)
-        scenes = ask(turns, lambda i: "flite:kal", seed, lambda _, k=kal: k, f"kal x{warp}")
-        rows[f"flite:kal x{warp}"] = score(
-            model, turns, [scene.user for scene in scenes], f"kal x{warp}"
-        )
-    asked = sum(row["n"] for row in rows.values())
+    turns = {
+        voice: human_turns(seed, count // 2) if voice == HUMAN else draw_turns(count, seed)
+        for voice in voices
+    }
+    sounds = {voice: heard(ask(asked, voice, seed)) for voice, asked in turns.items()}
+    played = player.play(sounds)
+    rows = {voice: judge(asked, played[voice]) for voice, asked in turns.items()}
+    inside = sum(row["n"] for row in rows.values())
     mistaken = sum(row["mistaken"] for row in rows.values())
-    rows["all"] = {"n": asked, "mistaken": mistaken, **share("refused", mistaken, asked)}
+    rows["all"] = {"n": inside, "mistaken": mistaken, **share("refused", mistaken, inside)}
     return rows
 
 
-def measure_facts(model: str | Path, count: int, seed: int) -> Row:
+def measure_facts(player: Player, count: int, seed: int) -> Row:
     """Time and day, which the server says through the model, at moments that stand still."""
-    asked = [turn_for(text) for text in (*TIME_QUESTIONS, *DAY_QUESTIONS)]
+    texts = (*TIME_QUESTIONS, *DAY_QUESTIONS)
+    each = max(1, count // len(_MOMENTS))
+    asked = [
+        [turn_for(texts[(i + 3 * k) % len(texts)]) for i in range(each)]
+        for k in range(len(_MOMENTS))
+    ]
+    sounds = [heard(ask_by_turns(turns, seed + 1000 * k)) for k, turns in enumerate(asked)]
     turns: list[Turn] = []
     playbacks: list[Playback] = []
-    for k, now in enumerate(_MOMENTS):
-        mine = [asked[(i + 3 * k) % len(asked)] for i in range(max(1, count // len(_MOMENTS)))]
-        scenes = ask(
-            mine,
-            lambda i, k=k: voice_id(_VOICES[(i // len(asked) + k) % len(_VOICES)], i),
-            seed + 1000 * k,
-            peer_or_speaker,
-            f"{now:%H:%M}",
-        )
-        playbacks += play_model(model, [s.user for s in scenes], f"{now:%H:%M}", now=now)
+    for now, mine, pcm in zip(_MOMENTS, asked, sounds, strict=True):
+        playbacks += player.play({f"{now:%H:%M}": pcm}, now=now)[f"{now:%H:%M}"]
         turns += [replace(turn, agent_text=fact(turn.request or "", now)) for turn in mine]
     return {
         intent: judge(
@@ -103,68 +100,78 @@ def measure_facts(model: str | Path, count: int, seed: int) -> Row:
     }
 
 
-def measure_conditions(model: str | Path, voice: str, count: int, seed: int) -> Row:
-    """The same questions under noise, in a crowd, in a room, over the telephone."""
+def measure_conditions(
+    player: Player, count: int, seed: int, conditions: Sequence[str] = CONDITIONS
+) -> Row:
+    """The same questions of other people under noise, in a crowd, in a room, by telephone."""
     turns = draw_turns(count, seed)
-    clean = ask(turns, lambda i: voice_id(voice, i), seed, peer_or_speaker, voice)
-    wet = [
-        render(
-            replace(question_script(turn, voice_id(voice, i), seed + i), conditions=_ROOM),
-            peer_or_speaker,
-        ).user
-        for i, turn in enumerate(turns)
+    clean = ask(turns, "kokoro", seed)
+    in_room = ask(turns, "kokoro", seed, Conditions(is_in_room=True))
+    crowd = [
+        cached_speaker(f"hibari:warp-{i}").say(text).pcm for i, text in enumerate(BACKGROUND_SPEECH)
     ]
-    rng = child_rng(seed, "bench_nano noise")
-    crowd = [speaker(f"hibari:warp-{i}").say(text).pcm for i, text in enumerate(BACKGROUND_SPEECH)]
 
-    def noisy(scene: Rendered, snr_db: float) -> Samples:
-        return scene.user + white_noise(rng, len(scene.user), speech_dbfs(scene) - snr_db)
+    def sound(condition: str, i: int) -> Samples:
+        pcm, speech = clean[i].user, speech_dbfs(clean[i])
+        rng = child_rng(seed + i, "bench_nano", condition)
+        if condition == "room":
+            return in_room[i].user
+        if condition == "G.711":
+            return telephone(np.clip(pcm, -1, 1))
+        if condition == "babble 10 dB":
+            return pcm + babble(rng, crowd[i % 4 : i % 4 + 4], len(pcm), speech - 10)
+        return pcm + white_noise(rng, len(pcm), speech - _WHITE_NOISE_DB[condition])
 
-    sounds = {f"white noise {snr} dB": [noisy(s, snr) for s in clean] for snr in (20, 10, 5)}
-    sounds["babble 10 dB"] = [
-        s.user + babble(rng, crowd[i % 4 : i % 4 + 4], len(s.user), speech_dbfs(s) - 10)
-        for i, s in enumerate(clean)
-    ]
-    sounds["room"] = wet
-    sounds["G.711"] = [telephone(np.clip(s.user, -1, 1)) for s in clean]
-    return {name: score(model, turns, heard, name) for name, heard in sounds.items()}
+    sounds = {name: [sound(name, i) for i in range(count)] for name in conditions}
+    played = player.play(sounds)
+    return {name: judge(turns, playbacks) for name, playbacks in played.items()}
 
 
-def measure_outside(model: str | Path, count: int, seed: int) -> Row:
+def measure_outside(player: Player, count: int, seed: int) -> Row:
     """What is not in the domain: new sentences, near misses, and a person's telephone prompts."""
-    rows: Row = {}
-    for name, texts in (("new", HELD_OUT_SENTENCES), ("near misses", NEAR_MISSES)):
-        turns = [turn_for(text) for text in texts for _ in _VOICES][:count]
-        scenes = ask(
-            turns, lambda i: voice_id(_VOICES[i % len(_VOICES)], i), seed, peer_or_speaker, name
-        )
-        rows[name] = score(model, turns, [scene.user for scene in scenes], name)
-    n = sum(row["n"] for row in rows.values())
-    right = sum(row["right"] for row in rows.values())
-    rows["new and near misses"] = {"n": n, "right": right, **share("exact", right, n)}
-    prompts = human_prompts()[:count]
-    refused = [Turn("ood", "", REFUSAL)] * len(prompts)
-    rows["human prompts"] = score(model, refused, prompts, "human prompts")
-    return rows
+    turns = {
+        name: [turn_for(text) for _ in _THREE for text in texts][: count // 2]
+        for name, texts in (("new", HELD_OUT_SENTENCES), ("near misses", NEAR_MISSES))
+    }
+    sounds = {name: heard(ask_by_turns(asked, seed)) for name, asked in turns.items()}
+    sounds["human prompts"] = human_prompts()[:count]
+    turns["human prompts"] = [Turn("ood", "", REFUSAL)] * len(sounds["human prompts"])
+    played = player.play(sounds)
+    rows = {name: judge(asked, played[name]) for name, asked in turns.items()}
+    n = rows["new"]["n"] + rows["near misses"]["n"]
+    right = rows["new"]["right"] + rows["near misses"]["right"]
+    return {**rows, "new and near misses": {"n": n, "right": right, **share("exact", right, n)}}
 
 
 def ask(
-    turns: Sequence[Turn],
-    voice_of: Callable[[int], str],
-    seed: int,
-    speaker_of: Callable[[str], Speaker],
-    label: str,
+    turns: Sequence[Turn], voice: str, seed: int, conditions: Conditions | None = None
 ) -> list[Rendered]:
-    """Speak single questions."""
+    """Speak single questions; Kokoro each as somebody else."""
     return [
-        render(question_script(turn, voice_of(i), seed + i), speaker_of)
-        for i, turn in enumerate(tqdm(turns, f"{label}: speaking", leave=False))
+        render(
+            replace(
+                question_script(turn, voice_id(voice, i), seed + i),
+                conditions=conditions or Conditions(),
+            ),
+            cached_speaker,
+        )
+        for i, turn in enumerate(tqdm(turns, f"{voice}: speaking", leave=False))
     ]
 
 
-def score(model: str | Path, turns: Sequence[Turn], heard: Sequence[Samples], label: str) -> Row:
-    """Play questions and `judge` what comes."""
-    return judge(turns, play_model(model, heard, label))
+def ask_by_turns(turns: Sequence[Turn], seed: int) -> list[Rendered]:
+    """Speak single questions in several voices: the same text in every one in the end."""
+    texts = list(dict.fromkeys(turn.user_text for turn in turns))
+    voices = [_THREE[(i + i // len(texts)) % len(_THREE)] for i in range(len(turns))]
+    return [
+        render(question_script(turn, voice_id(voice, i), seed + i), cached_speaker)
+        for i, (turn, voice) in enumerate(zip(turns, voices, strict=True))
+    ]
+
+
+def heard(scenes: Sequence[Rendered]) -> list[Samples]:
+    """What the microphone hears of scenes."""
+    return [scene.user for scene in scenes]
 
 
 def judge(turns: Sequence[Turn], playbacks: Sequence[Playback]) -> Row:
@@ -224,6 +231,3 @@ def human_prompts() -> list[Samples]:
             found.append(np.pad(pcm, (14_400, 24 * 5000)).astype(np.float32))
     step = max(1, len(found) // _NUM_PROMPTS)
     return found[::step][:_NUM_PROMPTS]
-
-
-_ROOM = Conditions(is_in_room=True)

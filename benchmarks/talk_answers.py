@@ -162,9 +162,9 @@ def draw_turns(count: int, seed: int) -> list[Turn]:
     return list(turns.values())
 
 
-def human_turns(seed: int) -> list[Turn]:
+def human_turns(seed: int, num_sums: int = _HUMAN_SUMS) -> list[Turn]:
     """What the human prompts can ask: different sums, and the few sentences they hold whole."""
-    pairs = child_rng(seed, "bench_talk sums").permutation(100)[:_HUMAN_SUMS]
+    pairs = child_rng(seed, "bench_talk sums").permutation(100)[:num_sums]
     sums = [f"{number_words(int(p) // 10)} plus {number_words(int(p) % 10)}" for p in pairs]
     return [turn_for(text) for text in (*sums, *HUMAN_SENTENCES)]
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from voiceagent.audio.framing import Samples
-from voiceagent.scenes.channel import hear, random_conditions
+from voiceagent.scenes.channel import SpeakerOf, hear, random_conditions
 from voiceagent.scenes.dialogue import DialogueShares, make_dialogue
 from voiceagent.scenes.domain import FACT_INTENTS, REFUSAL, REQUESTS
 from voiceagent.scenes.render import Composed, compose
@@ -79,16 +79,16 @@ class Judged:
     words: int
 
 
-def held_out_call(seed: int, *, is_clean: bool = False) -> Call:
+def held_out_call(seed: int, *, is_clean: bool = False, speaker_of: SpeakerOf = speaker) -> Call:
     """Make a call that no training run has: nobody holds the agent's answers back."""
     call_seed = FIRST_HELD_OUT_SEED + seed
     script = make_dialogue(call_seed, shares=DialogueShares(held=0.0, two_voices=0.0))
-    composed = compose(script)
+    composed = compose(script, speaker_of)
     heard = composed.user
     if not is_clean:
         rng = child_rng(call_seed, "held-out conditions")
         conditions = random_conditions(rng)
-        heard = hear(composed.user, composed.agent, conditions, draw_seed(rng), speaker)
+        heard = hear(composed.user, composed.agent, conditions, draw_seed(rng), speaker_of)
     return Call(script, composed, heard)
 
 
@@ -142,10 +142,11 @@ def judge_calls(
     """Play calls to a model folder; what came of each."""
     engine = Engine.load(str(folder), EngineConfig(num_slots=_SLOTS))
     playbacks = play(engine, [call.heard for call in calls], on_frames)
-    return [_judge(call, playback) for call, playback in zip(calls, playbacks, strict=True)]
+    return [judge_call(call, playback) for call, playback in zip(calls, playbacks, strict=True)]
 
 
-def _judge(call: Call, playback: Playback) -> Judged:
+def judge_call(call: Call, playback: Playback) -> Judged:
+    """What came of one call."""
     found: dict[bool, list[bool]] = {False: [], True: []}
     delays_ms, refused = [], 0
     for exchange in exchanges(call):
