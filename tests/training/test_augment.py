@@ -65,3 +65,14 @@ def test_augment_mel_keeps_scale_and_shape(pcm, generator):
     assert torch.isfinite(changed).all()
     assert (changed.mean() - frames.mean()).abs() < 1.0
     assert changed.min() >= torch.log(torch.tensor(1e-4)) * 0.4 + 1.2 - 1e-4
+
+
+def test_any_noise_goes_round_and_is_a_crowd_where_asked(augmenter, generator):
+    noise = augmenter.any_noise(2, 24_000 * 25, generator)
+    assert noise.shape == (2, 600_000)
+    assert torch.equal(noise[:, :1000], noise[:, 480_000:481_000])  # 20 s and over again
+    only = Augmenter(torch.ones(24_000 * 21, dtype=torch.int16), 1)
+    only.noises = torch.arange(24.0)[:, None].expand(24, 480_000)
+    drawn = only.any_noise(64, 10, generator, torch.arange(64) < 32)[:, 0].long()
+    assert (drawn[:32] % 4 == 3).all()
+    assert (drawn[32:] % 4 != 3).all()

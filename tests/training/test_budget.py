@@ -1,7 +1,7 @@
 import pytest
 
 from voiceagent.errors import ConfigError
-from voiceagent.training.budget import SHARES, SIDE_BY_SIDE, Budget, parse_duration
+from voiceagent.training.budget import GPU_SHARES, SHARES, SIDE_BY_SIDE, Budget, parse_duration
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,14 @@ def test_budget_is_shared_out_completely(workers):
         budget.seconds_for(stage) * (1 if stage in SIDE_BY_SIDE else workers) for stage in SHARES
     )
     assert core_s == pytest.approx(1000 * workers)
+
+
+def test_budget_on_a_gpu_is_the_time_of_stages_one_after_the_other():
+    budget = Budget(seconds=1000, workers=16, on_gpu=True)
+    beside = {"voice", "dialogues"}  # they run while others do
+    seconds = [budget.seconds_for(stage) for stage in GPU_SHARES if stage not in beside]
+    assert sum(seconds) == pytest.approx(1000)
+    assert set(GPU_SHARES) == set(SHARES)
 
 
 def test_budget_of_seconds_is_refused_and_a_short_one_says_what_it_skips():

@@ -1,11 +1,14 @@
 import numpy as np
 import pytest
+import torch
 
 from voiceagent.scenes.dialogue import DialogueShares, make_dialogue
 from voiceagent.scenes.utterance import Word
 from voiceagent.training import calls
+from voiceagent.training.augment import Augmenter
 from voiceagent.training.bank import BankSpeaker
 from voiceagent.training.calls import CallMaker, agent_silence, place_answer, place_user_words
+from voiceagent.training.hearing import Listener
 from voiceagent.training.vocabulary import EPAD, PAD, token_id, tokens
 
 
@@ -60,15 +63,16 @@ def test_shard_holds_streams_that_fit_together(toy_codec, monkeypatch):
     monkeypatch.setattr(
         calls, "make_dialogue", lambda seed: make_dialogue(7, shares=DialogueShares(held=0.0))
     )
-    maker = CallMaker(toy_codec, BankSpeaker(toy_codec, {}), 1)
+    listener = Listener(toy_codec, Augmenter(torch.zeros(24_000, dtype=torch.int16), 1))
+    maker = CallMaker(listener, BankSpeaker(toy_codec, {}), 1)
     shard = maker.shard(0)
     rows, frames = shard["text"].shape
     assert (rows, frames) == (4, calls.CALL_FRAMES)
     assert shard["user"].shape == (rows, frames, 4)
     assert shard["agent"].shape == (rows, frames, 8)
     # two noises over one call: the same words, other codes
-    assert np.array_equal(shard["text"][0], shard["text"][1])
-    assert not np.array_equal(shard["user"][0], shard["user"][1])
+    assert np.array_equal(shard["text"][0], shard["text"][2])
+    assert not np.array_equal(shard["user"][0], shard["user"][2])
     speaks = (shard["agent"][0] != maker.silence).any(1)
     starts = np.flatnonzero(shard["text"][0] == EPAD)
     assert len(starts) >= 2

@@ -1,5 +1,6 @@
 import json
 
+import numpy as np
 import pytest
 
 from voiceagent.cli import main
@@ -11,7 +12,7 @@ from voiceagent.training import pipeline
 from voiceagent.training.budget import SHARES, Budget
 from voiceagent.training.clock import Deadline, deadline_in
 from voiceagent.training.export import MOST_BYTES, folder_bytes
-from voiceagent.training.pipeline import TrainingRun, train_nano
+from voiceagent.training.pipeline import GrowingCalls, TrainingRun, train_nano
 
 
 def a_run(path, workers=1, deadline=None):
@@ -59,6 +60,32 @@ def test_every_share_of_the_budget_is_a_stage_with_its_processes(tmp_path, worke
     assert max(map(len, stages.values())) == workers
 
 
+def test_on_a_gpu_calls_are_made_beside_the_decoder(tmp_path):
+    budget = Budget(seconds=60, workers=4, on_gpu=True)
+    run = TrainingRun(path=tmp_path, seed=1, budget=budget, deadline=Deadline(), device="cuda")
+    stages = dict(pipeline._stages(run))
+    assert "dialogues" not in stages
+    assert stages["decoder"] == [pipeline.learn_conversation, *[pipeline.make_calls] * 3]
+
+
+def test_growing_calls_are_returned_once(workspace):
+    def write(number):
+        row = np.full((2, 3), number, np.int16)
+        streams = dict.fromkeys(("text", "user_text", "user", "agent"), row)
+        workspace.write_arrays(f"dialogues/{number:05d}", streams)
+
+    calls = GrowingCalls(workspace)
+    assert calls.more() is None
+    assert not calls.wait_for(1, deadline_in(0.0))
+    write(3)
+    assert calls.wait_for(1, Deadline())
+    assert calls.more()["text"].tolist() == [[3] * 3] * 2
+    assert calls.rows_of_shard == 2
+    assert calls.more() is None
+    write(1)
+    assert calls.more()["user"].tolist() == [[1] * 3] * 2
+
+
 def failing(run, rank, size):
     raise ValueError("no such voice")
 
@@ -68,10 +95,16 @@ def counting(run, rank, size):
     return rank == 0
 
 
+def alone(run, rank, size):
+    (run.path / f"alone-{rank}-of-{size}").touch()
+    return True
+
+
 @pytest.mark.slow
 def test_processes_of_a_stage_know_their_rank_and_must_all_be_done(tmp_path):
-    assert not pipeline._run_all(a_run(tmp_path, 2), [counting, counting])
-    assert {path.name for path in tmp_path.iterdir()} == {"rank-0-of-2", "rank-1-of-2"}
+    assert not pipeline._run_all(a_run(tmp_path, 3), [alone, counting, counting])
+    found = {path.name for path in tmp_path.iterdir()}
+    assert found == {"alone-0-of-1", "rank-0-of-2", "rank-1-of-2"}
 
 
 @pytest.mark.slow

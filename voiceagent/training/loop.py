@@ -177,17 +177,19 @@ def _read(task: Task, optimiser: torch.optim.Optimizer, workspace: Workspace) ->
 def _go_back(
     task: Task, optimiser: torch.optim.Optimizer, clock: Clock, workspace: Workspace
 ) -> None:
-    """Take what was last on disk; the time is spent, and the next batches are others."""
+    """Take what was last on disk; the time is spent, and the next batches are others.
+
+    Before anything is on disk, the step is left out.
+    """
     clock.diverged += 1
-    was = _read(task, optimiser, workspace)
-    if was is None or clock.diverged > _MAX_DIVERGED:
+    if clock.diverged > _MAX_DIVERGED:
         raise TrainingError(
             f"{task.name}: gradients are not finite at step {clock.steps}, time {clock.diverged}; "
             "take another --seed"
         )
-    _log.warning(
-        "%s: gradient not finite at step %d; back to step %d", task.name, clock.steps, was.steps
-    )
+    was = _read(task, optimiser, workspace)
+    back_to = "left out" if was is None else f"back to step {was.steps}"
+    _log.warning("%s: gradient not finite at step %d; %s", task.name, clock.steps, back_to)
 
 
 def _agree(elapsed_s: float, is_over: bool, world: World) -> tuple[float, bool]:

@@ -207,7 +207,7 @@ def track_losses(tracks: Tensor, batch: Batch) -> dict[str, Tensor]:
 
 
 def _floored(levels: Tensor, floor: float) -> Tensor:
-    return torch.log(levels.clamp(min=-16).exp() + floor)
+    return torch.logaddexp(levels.clamp(min=-16), levels.new_tensor(floor).log())
 
 
 def _silence_heads(batch: Batch, frames: int) -> None:
