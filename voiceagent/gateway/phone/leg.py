@@ -16,20 +16,21 @@ import numpy as np
 from livekit import rtc
 from livekit.rtc.participant import PublishTrackError
 
-from voiceagent.audio.framing import SAMPLE_RATE_HZ, Samples
+from voiceagent.audio.framing import PACKET_SAMPLES, SAMPLE_RATE_HZ, Samples
 from voiceagent.audio.opus import from_int16, to_int16
 from voiceagent.clock import Clock
 from voiceagent.errors import RoomError
 from voiceagent.gateway.phone.caller import Caller, choose, is_caller
 from voiceagent.gateway.phone.claims import clean
 from voiceagent.gateway.phone.ear import FRAME_MS, Ear
-from voiceagent.gateway.phone.mouth import PACKET_SAMPLES
 from voiceagent.gateway.phone.secrets import redact
 
 CONNECT_WITHIN_S = 10.0
 LEAVE_WITHIN_S = 2.0
 #: Frames that LiveKit's own queue may hold: one second, then it drops the oldest.
 STREAM_FRAMES = 1000 // FRAME_MS
+#: A source without a queue takes 10 ms at a time and nothing else.
+CAPTURE_SAMPLES = SAMPLE_RATE_HZ // 100
 #: A caller who vanishes so soon after the connection was mended was lost with it.
 SHAKY_S = 1.0
 #: Why a telephone has hung up is told a little later than that it has.
@@ -173,16 +174,17 @@ class Leg:
         await self._is_active.wait()
 
     async def send(self, pcm: Samples) -> None:
-        """10 ms of the agent: float32 [PACKET_SAMPLES]; nothing where the room is gone.
+        """20 ms of the agent: float32 [PACKET_SAMPLES]; nothing where the room is gone.
 
         Raises:
             RoomError: the track takes no sound any more.
         """
         if self._source is None or self.closed.is_set():
             return
-        frame = rtc.AudioFrame(to_int16(pcm).tobytes(), SAMPLE_RATE_HZ, 1, PACKET_SAMPLES)
         try:
-            await self._source.capture_frame(frame)
+            for piece in to_int16(pcm).reshape(-1, CAPTURE_SAMPLES):
+                frame = rtc.AudioFrame(piece.tobytes(), SAMPLE_RATE_HZ, 1, CAPTURE_SAMPLES)
+                await self._source.capture_frame(frame)
         except Exception as error:  # noqa: BLE001  # livekit raises bare Exception
             raise RoomError(self.room_name, redact(str(error))) from None
 
@@ -345,9 +347,10 @@ class Leg:
         self.closed.set()
         if self._is_leaving:
             return
-        if closed := _CLOSED.get(reason):
+        is_early = self._is_lost and reason == rtc.DisconnectReason.ROOM_CLOSED
+        if (closed := _CLOSED.get(reason)) and not is_early:
             self._tell_left(closed)
-        else:
+        else:  # also a room that was closed since the agent was back in it before its caller
             name = rtc.DisconnectReason.Name(reason)
             self._tell_lost(f"the LiveKit server was lost ({name})")
 
