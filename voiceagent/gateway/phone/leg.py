@@ -16,7 +16,7 @@ import numpy as np
 from livekit import rtc
 from livekit.rtc.participant import PublishTrackError
 
-from voiceagent.audio.framing import PACKET_SAMPLES, SAMPLE_RATE_HZ, Samples
+from voiceagent.audio.framing import SAMPLE_RATE_HZ, Samples
 from voiceagent.audio.opus import from_int16, to_int16
 from voiceagent.clock import Clock
 from voiceagent.errors import RoomError
