@@ -193,7 +193,9 @@ class SipCaller:
     def heard(self, from_s: float | None = None, to_s: float | None = None) -> Heard:
         """What came out of the phone between two times of the loop."""
         for packet in self._waiting:  # a call that nobody listens to costs no coding
-            self._heard.append(self._from_room.push(packet.astype(np.float32) / _FULL_SCALE))
+            pcm = packet.astype(np.float32)
+            pcm /= _FULL_SCALE
+            self._heard.append(self._from_room.push(pcm))
         self._waiting.clear()
         times = np.array(self._arrived_s)
         first = 0 if from_s is None else int(np.searchsorted(times, from_s))

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import signal
+from operator import itemgetter
 
 import pytest
 import pytest_asyncio
@@ -40,20 +41,23 @@ async def call(stack, livekit):
 
 
 async def test_calls_spread_and_a_worker_that_is_stopped_loses_none(livekit, workers, tell):
-    one, two = workers
     async with contextlib.AsyncExitStack() as stack:
         callers = [await call(stack, livekit) for _ in range(4)]
         spread = [(await worker.metrics())[BUSY] for worker in workers]
         tell(f"4 calls over two workers: {spread[0]:.0f} + {spread[1]:.0f}")
         assert sum(spread) == 4
         assert min(spread) >= 1
-        one.send(signal.SIGTERM)
+        # the one with more calls: the other has a slot left
+        (many, leaving), (few, staying) = sorted(
+            zip(spread, workers, strict=True), key=itemgetter(0), reverse=True
+        )
+        leaving.send(signal.SIGTERM)
         await asyncio.sleep(TOLD_S)
         callers.append(await call(stack, livekit))
-        assert (await two.metrics())[BUSY] == spread[1] + 1
-        assert (await one.metrics())[BUSY] == spread[0]
+        assert (await staying.metrics())[BUSY] == few + 1
+        assert (await leaving.metrics())[BUSY] == many
         assert not any(caller.end_reason for caller in callers)
-    assert await one.ended(within_s=10) == 0
+    assert await leaving.ended(within_s=10) == 0
 
 
 async def test_a_call_outlives_a_crash_of_the_server(
@@ -85,6 +89,17 @@ async def test_a_call_outlives_a_crash_of_the_server(
     assert "seven" in said
     assert "monday" in said
     assert session.summary.end_reason == "the caller hung up"
+
+
+async def test_a_worker_that_is_killed_leaves_no_caller_in_silence(livekit, quick, tmp_path, tell):
+    async with PhoneWorker.running(quick, tmp_path / "worker") as worker:
+        async with SipCaller.dial(livekit) as caller:
+            await caller.answered()
+            await worker.until(BUSY, lambda n: n == 1, 5)
+            worker.send(signal.SIGKILL)
+            died_s = asyncio.get_running_loop().time()
+            assert await caller.ended(within_s=2) == "PARTICIPANT_REMOVED"
+            tell(f"worker killed: hung up after {caller.ended_s - died_s:.2f} s")
 
 
 async def test_an_engine_that_dies_in_a_call_hangs_the_caller_up(livekit, quick, tmp_path, tell):

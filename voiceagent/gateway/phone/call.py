@@ -12,6 +12,7 @@ import asyncio
 import dataclasses
 import logging
 from collections.abc import Coroutine
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,7 @@ from voiceagent.gateway.phone.speaker import Speaker
 from voiceagent.gateway.phone.state import ATTRIBUTE, SPEECH_DBFS, AgentState, State
 from voiceagent.gateway.phone.texts import Texts
 from voiceagent.gateway.phone.transcript import Transcript
+from voiceagent.gateway.phone.watchdog import Watchdog
 from voiceagent.gateway.recording import RecordedPort
 from voiceagent.serving.ports import PortFrame, SessionPort
 
@@ -54,6 +56,13 @@ class Setup:
     sounds: Announcements
     control: RoomControl
     clock: Clock
+    watchdog: Watchdog | None = None
+
+    def watched(self, leg: Leg) -> AbstractContextManager[None]:
+        """While in it, a telephone on this leg is hung up even when this process is killed."""
+        if self.watchdog is None or leg.caller is None or not leg.caller.is_phone:
+            return nullcontext()
+        return self.watchdog.holding(leg.room_name, leg.caller.identity)
 
 
 class Call:

@@ -233,7 +233,8 @@ class Calls:
         self._promised.discard(job.id)
         self.metrics.count_told()
         try:
-            await say_only(leg, self._setup, "at_capacity")
+            with self._setup.watched(leg):
+                await say_only(leg, self._setup, "at_capacity")
         finally:
             self._told.discard(job.id)
             if leg.caller is not None and leg.caller.is_phone:
@@ -244,7 +245,8 @@ class Calls:
         """The supervisor of one conversation: what goes wrong in it goes no further."""
         reason = "a fault of this program"
         try:
-            reason = await call.run()
+            with self._setup.watched(call.leg):
+                reason = await call.run()
             _log.info("the call in room %s ended: %s", call.leg.room_name, reason)
         except Exception:  # noqa: BLE001  # the one supervisor of a conversation
             _log.exception("the call in room %s failed", call.leg.room_name)
