@@ -23,6 +23,7 @@ from voiceagent.gateway.phone.call import Call, Setup
 from voiceagent.gateway.phone.leg import Leg
 from voiceagent.gateway.phone.metrics import PhoneMetrics
 from voiceagent.gateway.phone.mouth import Mouth
+from voiceagent.gateway.phone.outbound import OUTBOUND
 from voiceagent.gateway.phone.speaker import Speaker
 from voiceagent.gateway.phone.wish import read_wish
 from voiceagent.gateway.protocol.agent_worker import Assigned, Job
@@ -95,7 +96,8 @@ class Calls:
     def would_take(self, job: Job) -> bool:
         """Whether to accept a job; who accepts must `take` it, or `give_up`."""
         is_known = any(call.leg.room_name == job.room for call in self)
-        room_for = self.num_slots + self._setup.config.capacity_calls
+        told = 0 if job.room_metadata == OUTBOUND else self._setup.config.capacity_calls
+        room_for = self.num_slots + told
         if not is_known and (self.is_draining or self.num_busy + len(self._told) >= room_for):
             self.metrics.count_refusal()
             return False

@@ -45,6 +45,7 @@ _CLOSED = {
 _DEPARTED = {
     rtc.DisconnectReason.ROOM_DELETED: "the room was deleted",
     rtc.DisconnectReason.PARTICIPANT_REMOVED: "the caller was removed from the room",
+    rtc.DisconnectReason.DUPLICATE_IDENTITY: "another call of the same number took its place",
     rtc.DisconnectReason.USER_UNAVAILABLE: "the call was not answered",
     rtc.DisconnectReason.USER_REJECTED: "the call was declined",
     rtc.DisconnectReason.SIP_TRUNK_FAILURE: "the SIP trunk failed",
