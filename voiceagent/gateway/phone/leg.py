@@ -14,45 +14,26 @@ from typing import Any, Protocol
 
 import numpy as np
 from livekit import rtc
-from livekit.rtc.participant import PublishTrackError
 
 from voiceagent.audio.framing import SAMPLE_RATE_HZ, Samples
-from voiceagent.audio.opus import from_int16, to_int16
+from voiceagent.audio.opus import from_int16
 from voiceagent.clock import Clock
 from voiceagent.errors import RoomError
+from voiceagent.gateway.phone import endings
 from voiceagent.gateway.phone.caller import Caller, choose, is_caller
 from voiceagent.gateway.phone.claims import clean
 from voiceagent.gateway.phone.ear import FRAME_MS, Ear
 from voiceagent.gateway.phone.secrets import redact
+from voiceagent.gateway.phone.track import AgentTrack
 
 CONNECT_WITHIN_S = 10.0
 LEAVE_WITHIN_S = 2.0
 #: Frames that LiveKit's own queue may hold: one second, then it drops the oldest.
 STREAM_FRAMES = 1000 // FRAME_MS
-#: A source without a queue takes 10 ms at a time and nothing else.
-CAPTURE_SAMPLES = SAMPLE_RATE_HZ // 100
 #: A caller who vanishes so soon after the connection was mended was lost with it.
 SHAKY_S = 1.0
 #: Why a telephone has hung up is told a little later than that it has.
 REASON_WITHIN_S = 0.25
-#: The room is gone for good; other reasons are faults that may pass.
-_CLOSED = {
-    rtc.DisconnectReason.ROOM_DELETED: "the room was deleted",
-    rtc.DisconnectReason.ROOM_CLOSED: "the room was closed",
-    rtc.DisconnectReason.PARTICIPANT_REMOVED: "the agent was removed from the room",
-}
-#: The caller did not go by itself.
-_DEPARTED = {
-    rtc.DisconnectReason.ROOM_DELETED: "the room was deleted",
-    rtc.DisconnectReason.PARTICIPANT_REMOVED: "the caller was removed from the room",
-    rtc.DisconnectReason.DUPLICATE_IDENTITY: "another call of the same number took its place",
-    rtc.DisconnectReason.USER_UNAVAILABLE: "the call was not answered",
-    rtc.DisconnectReason.USER_REJECTED: "the call was declined",
-    rtc.DisconnectReason.SIP_TRUNK_FAILURE: "the SIP trunk failed",
-    rtc.DisconnectReason.CONNECTION_TIMEOUT: "the caller's connection was lost",
-    rtc.DisconnectReason.MEDIA_FAILURE: "the caller's sound was lost",
-}
-
 _log = logging.getLogger(__name__)
 
 
@@ -100,7 +81,7 @@ class Leg:
         self._clock = clock
         self._caller_came = asyncio.Event()
         self._is_active = asyncio.Event()
-        self._source: rtc.AudioSource | None = None
+        self._track: AgentTrack | None = None
         self._streams: dict[str, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_answered = False
@@ -151,19 +132,8 @@ class Leg:
         Raises:
             RoomError: the server refused it.
         """
-        source = rtc.AudioSource(SAMPLE_RATE_HZ, 1, queue_size_ms=0)
-        track = rtc.LocalAudioTrack.create_audio_track("agent", source)
-        options = rtc.TrackPublishOptions(
-            # packets all the time, and a track that livekit-sip and clients know as a voice
-            dtx=False,
-            source=rtc.TrackSource.SOURCE_MICROPHONE,
-        )
-        try:
-            published = await self.room.local_participant.publish_track(track, options)
-        except PublishTrackError as error:
-            raise RoomError(self.room_name, f"no track: {redact(str(error))}") from None
-        self.track_sid = published.sid
-        self._source = source
+        self._track = await AgentTrack.publish(self.room, self.room_name)
+        self.track_sid = self._track.sid
 
     def answer(self) -> None:
         """Listen to the caller from now on; a telephone is answered by it."""
@@ -180,14 +150,8 @@ class Leg:
         Raises:
             RoomError: the track takes no sound any more.
         """
-        if self._source is None or self.closed.is_set():
-            return
-        try:
-            for piece in to_int16(pcm).reshape(-1, CAPTURE_SAMPLES):
-                frame = rtc.AudioFrame(piece.tobytes(), SAMPLE_RATE_HZ, 1, CAPTURE_SAMPLES)
-                await self._source.capture_frame(frame)
-        except Exception as error:  # noqa: BLE001  # livekit raises bare Exception
-            raise RoomError(self.room_name, redact(str(error))) from None
+        if self._track is not None and not self.closed.is_set():
+            await self._track.send(pcm)
 
     async def send_key(self, code: int, key: str) -> None:
         """Press one key for the caller's telephone to hear, see `dtmf.codes_of`."""
@@ -206,8 +170,8 @@ class Leg:
         try:
             async with asyncio.timeout(LEAVE_WITHIN_S):
                 await self.room.disconnect()
-                if self._source is not None:
-                    await self._source.aclose()
+                if self._track is not None:
+                    await self._track.close()
         except TimeoutError:
             _log.info("room %s was left without the server's answer", self.room_name)
         self.closed.set()
@@ -285,7 +249,7 @@ class Leg:
             return
         reason = participant.disconnect_reason or rtc.DisconnectReason.UNKNOWN_REASON
         if self.caller.has_hung_up or not self._is_reconnecting:
-            self._tell_left(_DEPARTED.get(reason, "the caller hung up"))
+            self._tell_left(endings.of_caller(reason))
         else:
             self._tell_lost("the connection to the LiveKit server broke")
 
@@ -349,7 +313,7 @@ class Leg:
         if self._is_leaving:
             return
         is_early = self._is_lost and reason == rtc.DisconnectReason.ROOM_CLOSED
-        if (closed := _CLOSED.get(reason)) and not is_early:
+        if (closed := endings.of_room(reason)) and not is_early:
             self._tell_left(closed)
         else:  # also a room that was closed since the agent was back in it before its caller
             name = rtc.DisconnectReason.Name(reason)
