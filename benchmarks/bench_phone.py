@@ -6,10 +6,11 @@
          worker with the echo engine, which takes frames of 80 ms as every model does. Wanted: the
          median of `echo` at most 100 ms above that of `direct`.
   calls  telephones that ask the embedded model a question every 6 s, more and more of them, until
-         the 99th percentile of a step reaches 80 ms or one question in ten gets no right answer.
+         the 99th percentile of a step reaches 80 ms, one question in ten gets no right answer, or
+         one frame in fifty comes too late to be played without a gap.
 
 Not in the loop: the SIP service's resampling and mixing, some 100 ms with G.722 and 180 ms with
-G.711. Needs livekit-server and redis (`make livekit`). Five minutes.
+G.711. Needs livekit-server and redis (`make livekit`). Ten minutes.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from voiceagent.testing.phone_worker import PhoneWorker
 
 AGENTS = ("direct", "echo")
 BANDS = ("PCMU", "G722")
-CALLS = (1, 2, 4, 6, 8, 10, 12, 16)
+CALLS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16)
 #: Most the echo engine's loop may be above the direct one's.
 ABOVE_DIRECT_MS = 100
 
@@ -114,7 +115,7 @@ def _where(rows: dict[str, Any], band: str, engine_ms: float) -> dict[str, float
         "line, LiveKit and its client, both ways": direct,
         f"until a frame of {FRAME_MS} ms is whole": FRAME_MS,
         "to the engine's process and back": engine_ms,
-        "until the next 10 ms go out, and what waits before them": round(rest, 1),
+        "until the next 20 ms go out, and what waits before them": round(rest, 1),
         "all": echo,
     }
 
@@ -176,8 +177,8 @@ def main() -> None:
     print_card(
         "bench_phone: telephone -> LiveKit -> agent -> LiveKit -> telephone",
         {
-            "expected": f"direct + {FRAME_MS} ms a frame + 1-2 to the engine and back + 0-10 to "
-            "the next 10 ms that go out",
+            "expected": f"direct + {FRAME_MS} ms a frame + 1-2 to the engine and back + 0-20 to "
+            "the next 20 ms that go out",
             "wanted": f"echo <= direct + {ABOVE_DIRECT_MS} ms",
             "load": f"{load:.1f} on {os.cpu_count()} cores before it began",
         },

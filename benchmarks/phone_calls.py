@@ -72,7 +72,8 @@ async def hold(programs: Programs, num_calls: int, seconds: int, folder: Path) -
             row = await _measure(livekit, worker, callers, seconds)
             await callers.ended()
             await worker.until("phone_calls_active", lambda n: n == 0, 5)
-            return {"calls": num_calls, **row, **_answers(worker, num_calls * seconds / EVERY_S)}
+            asked = (SETTLE_S + seconds) // EVERY_S
+            return {"calls": num_calls, **row, **_answers(worker, num_calls * asked)}
 
 
 async def _measure(
@@ -91,10 +92,12 @@ async def _measure(
         await asyncio.sleep(1)
     elapsed_s = time.perf_counter() - begin_s
     after, cpu = await worker.metrics(), cpu_s()
+    counted = {name: round(after[f"{name}_total"] - before[f"{name}_total"]) for name in _COUNTERS}
     return {
         "step_p50_ms": round(after["engine_step_p50_us"] / 1000, 1),
         "step_p99_ms": round(after["engine_step_p99_us"] / 1000, 1),
-        **{name: round(after[f"{name}_total"] - before[f"{name}_total"]) for name in _COUNTERS},
+        **counted,
+        "gaps_share": round(counted["phone_playout_underruns"] / counted["engine_frames"], 4),
         **{
             f"{name}_cpu_percent": round(100 * (cpu[name] - cpu_before[name]) / elapsed_s, 1)
             for name in cpu
@@ -115,7 +118,11 @@ def _answers(worker: PhoneWorker, asked: float) -> dict[str, Any]:
 
 
 def is_held(row: dict[str, Any]) -> bool:
-    return bool(row["step_p99_ms"] < DEADLINE_MS and row["right_answers_share"] >= 0.9)
+    return bool(
+        row["step_p99_ms"] < DEADLINE_MS
+        and row["right_answers_share"] >= 0.9
+        and row["gaps_share"] <= 0.02
+    )
 
 
 async def main(count: int, seconds: float) -> None:

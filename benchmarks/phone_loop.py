@@ -18,9 +18,10 @@ import numpy as np
 import soxr
 from loop_chirps import CHIRP_MS, LONGEST_MS, RATE_HZ, measure, microphone
 
+from voiceagent.testing.handset import PACKET_MS, Heard
 from voiceagent.testing.livekit_stack import LiveKitStack
 from voiceagent.testing.phone_worker import PhoneWorker
-from voiceagent.testing.sip_caller import PACKET_MS, Dialled, Heard, SipCaller
+from voiceagent.testing.sip_caller import Dialled, SipCaller
 from voiceagent.testing.telephone_line import Band
 
 #: The first seconds of a call read higher, and then settle.

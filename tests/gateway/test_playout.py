@@ -162,34 +162,9 @@ def test_a_buffer_too_small_for_two_packets_is_refused():
         PlayoutBuffer(max_queued_ms=20)
 
 
-def test_packets_of_10_ms_come_twice_as_often_with_the_same_sound():
-    pacer, buffer = Pacer(10), PlayoutBuffer(packet_ms=10)
-    pacer.wait_us(0)
-    pacer.take(0)
-    assert pacer.wait_us(0) == 10_000
-    sound = np.linspace(0.1, 0.9, FRAME_SAMPLES, dtype=np.float32)
-    buffer.push(sound)
-    out = np.concatenate([buffer.take() for _ in range(8)])
-    np.testing.assert_array_equal(out[240:], sound[240:])
-
-
-def test_short_packets_are_watched_over_the_same_time():
-    buffer = PlayoutBuffer(packet_ms=10)
-    for _ in range(WINDOW_PACKETS // 4 + 2):  # 80 ms each: a little more than a second
-        buffer.push(ones(FRAME_SAMPLES))
-        for _ in range(8):
-            buffer.take()
-    assert buffer.counts.trimmed_samples == 0  # nothing ever waited for all of it
-
-
-def test_packets_of_another_length_are_refused():
-    with pytest.raises(ValueError, match="packet_ms must be 10 or 20, not 30"):
-        PlayoutBuffer(packet_ms=30)
-
-
-def test_a_listener_of_short_packets_has_had_what_they_held():
-    playout = AgentPlayout(10)
+def test_a_listener_has_had_what_the_packets_held():
+    playout = AgentPlayout()
     playout.push(ones(FRAME_SAMPLES), step=0)
-    for number in range(8):
+    for number in range(4):
         playout.take(number)
-    assert [playout.heard_ms(ms) for ms in (-50, 0, 10, 45, 80, 500)] == [0, 0, 10, 40, 80, 80]
+    assert [playout.heard_ms(ms) for ms in (-50, 0, 20, 45, 80, 500)] == [0, 0, 20, 40, 80, 80]

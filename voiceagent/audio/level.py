@@ -17,6 +17,7 @@ def rms_dbfs(pcm: Samples) -> float:
     """
     if not pcm.size:
         return SILENCE_DBFS
-    mean_square = np.mean(np.square(pcm, dtype=np.float64))
+    samples = pcm.astype(np.float64)
+    mean_square = np.dot(samples, samples) / samples.size
     # np.maximum hands NaN on, unlike max
     return float(10 * np.log10(np.maximum(mean_square, 10 ** (SILENCE_DBFS / 10))))

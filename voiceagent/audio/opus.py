@@ -72,7 +72,9 @@ class OpusDecoder:
 
 def to_int16(pcm: Samples) -> np.ndarray[tuple[int], np.dtype[np.int16]]:
     """Float samples as 16 bits, clipped; what is not finite becomes silence."""
-    scaled = np.nan_to_num(pcm * 32767.0, nan=0.0, posinf=32767.0, neginf=-32768.0)
+    scaled = pcm * 32767.0
+    if not np.isfinite(scaled).all():
+        scaled = np.nan_to_num(scaled, nan=0.0, posinf=32767.0, neginf=-32768.0)
     return np.clip(np.rint(scaled), -32768, 32767).astype(np.int16)
 
 

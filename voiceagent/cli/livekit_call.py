@@ -62,21 +62,16 @@ def run(options: argparse.Namespace) -> int:
 
 
 async def _call(settings: Settings, number: str, metadata: str) -> Outcome:
-    from livekit import api
-
     from voiceagent.gateway.phone.outbound import place_call
-    from voiceagent.gateway.phone.refusal import explained
+    from voiceagent.gateway.phone.refusal import server_api
 
     config = settings.livekit
-    with explained(config):
-        async with api.LiveKitAPI(
-            config.url, config.api_key, config.secret(), failover=False
-        ) as lkapi:
-            return await place_call(
-                lkapi,
-                config,
-                settings.telephony,
-                number,
-                metadata=metadata,
-                on_progress=lambda text: print(text, flush=True),
-            )
+    async with server_api(config) as lkapi:
+        return await place_call(
+            lkapi,
+            config,
+            settings.telephony,
+            number,
+            metadata=metadata,
+            on_progress=lambda text: print(text, flush=True),
+        )

@@ -54,14 +54,9 @@ def run(options: argparse.Namespace) -> int:
 
 
 async def _press(settings: Settings, header: SessionHeader, keys: str) -> str | None:
-    from livekit import api
-
     from voiceagent.gateway.phone.order import order_keys
-    from voiceagent.gateway.phone.refusal import explained
+    from voiceagent.gateway.phone.refusal import server_api
 
     config = settings.livekit
-    with explained(config):
-        async with api.LiveKitAPI(
-            config.url, config.api_key, config.secret(), failover=False
-        ) as lkapi:
-            return await order_keys(lkapi, config, header, keys)
+    async with server_api(config) as lkapi:
+        return await order_keys(lkapi, config, header, keys)

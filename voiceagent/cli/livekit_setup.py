@@ -108,16 +108,11 @@ def run(options: argparse.Namespace) -> int:
 
 
 async def _change(settings: Settings, *, remove: bool) -> list[Change]:
-    from livekit import api
-
     from voiceagent.gateway.phone import trunks
-    from voiceagent.gateway.phone.refusal import explained
+    from voiceagent.gateway.phone.refusal import server_api
 
     config = settings.livekit
-    with explained(config):
-        async with api.LiveKitAPI(
-            config.url, config.api_key, config.secret(), failover=False
-        ) as lkapi:
-            if remove:
-                return await trunks.remove(lkapi, config)
-            return await trunks.set_up(lkapi, config, settings.telephony)
+    async with server_api(config) as lkapi:
+        if remove:
+            return await trunks.remove(lkapi, config)
+        return await trunks.set_up(lkapi, config, settings.telephony)

@@ -83,14 +83,9 @@ def running_header(records: Path, prefix: str) -> SessionHeader:
 
 
 async def _transfer(settings: Settings, header: SessionHeader, uri: str) -> str | None:
-    from livekit import api
-
     from voiceagent.gateway.phone.order import order_transfer
-    from voiceagent.gateway.phone.refusal import explained
+    from voiceagent.gateway.phone.refusal import server_api
 
     config = settings.livekit
-    with explained(config):
-        async with api.LiveKitAPI(
-            config.url, config.api_key, config.secret(), failover=False
-        ) as lkapi:
-            return await order_transfer(lkapi, config, header, uri)
+    async with server_api(config) as lkapi:
+        return await order_transfer(lkapi, config, header, uri)

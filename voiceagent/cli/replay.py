@@ -7,10 +7,9 @@ import dataclasses
 import difflib
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from voiceagent.cli.sessions import default_root
+from voiceagent.cli.sessions import add_records_argument
 from voiceagent.errors import ConfigError
 from voiceagent.records.activity import FRAME_MS
 from voiceagent.records.page import count
@@ -53,13 +52,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="another threshold; repeatable",
     )
     parser.add_argument("--json", action="store_true", help="all of it, as one JSON document")
-    parser.add_argument(
-        "--records",
-        type=Path,
-        default=default_root(),
-        metavar="DIR",
-        help="folder of records (default: %(default)s)",
-    )
+    add_records_argument(parser)
     parser.set_defaults(run=run)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from voiceagent.cli.sessions import default_root
+from voiceagent.cli.sessions import add_records_argument
 from voiceagent.errors import RecordError
 from voiceagent.records.report import render_report
 from voiceagent.records.store import RecordStore
@@ -35,13 +35,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="FILE",
         help="the page (default: report-SESSION.html or trend.html, here)",
     )
-    parser.add_argument(
-        "--records",
-        type=Path,
-        default=default_root(),
-        metavar="DIR",
-        help="folder of records (default: %(default)s)",
-    )
+    add_records_argument(parser)
     parser.set_defaults(run=run)
 
 

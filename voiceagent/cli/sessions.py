@@ -31,6 +31,17 @@ def default_root() -> Path:
     return Path(named) if named else records_dir(os.environ)
 
 
+def add_records_argument(parser: argparse.ArgumentParser) -> None:
+    """--records, of commands on past conversations."""
+    parser.add_argument(
+        "--records",
+        type=Path,
+        default=default_root(),
+        metavar="DIR",
+        help="folder of records (default: %(default)s)",
+    )
+
+
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Register the subcommand and its own."""
     parser = commands.add_parser(
@@ -48,13 +59,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         action = actions.add_parser(name, help=text)
         if name != "list":
             action.add_argument("id", metavar="ID", help="the beginning of the session's id")
-        action.add_argument(
-            "--records",
-            type=Path,
-            default=default_root(),
-            metavar="DIR",
-            help="folder of records (default: %(default)s)",
-        )
+        add_records_argument(action)
         action.set_defaults(run=run)
 
 

@@ -1,6 +1,6 @@
 """The agent's sound on its way out: bounded, paced, and never more than a little behind.
 
-80 ms frames come in when the engine is done with them, packets of 10 or 20 ms leave by the clock.
+80 ms frames come in when the engine is done with them, packets of 20 ms leave by the clock.
 Three rules keep the delay from growing, as it does where silence is put in front of late sound and
 nothing takes it out again: what does not fit is dropped, oldest first; after a stall packets are
 skipped and never sent in a burst; sound that always waits is cut out, a packet at a time, or
@@ -15,8 +15,15 @@ from collections import deque
 
 import numpy as np
 
-from voiceagent.audio.framing import FRAME_SAMPLES, PACKET_MS, SAMPLE_RATE_HZ, Samples
+from voiceagent.audio.framing import (
+    FRAME_SAMPLES,
+    PACKET_MS,
+    PACKET_SAMPLES,
+    SAMPLE_RATE_HZ,
+    Samples,
+)
 
+PACKET_US = PACKET_MS * 1000
 #: A packet later than this is given up.
 MAX_LATE_US = 60_000
 #: Most sound that may wait: a frame that has just come, and two packets before it.
@@ -57,8 +64,7 @@ class PlayoutCounts:
 class Pacer:
     """When the next packet is due. Next: `wait_us`, sleep that long, `take`."""
 
-    def __init__(self, packet_ms: int = PACKET_MS) -> None:
-        self._packet_us = packet_ms * 1000
+    def __init__(self) -> None:
         self._begin_us: int | None = None
         #: Number of the next packet; its RTP time, so that a skip is a hole and not a burst.
         self.packet = 0
@@ -72,13 +78,13 @@ class Pacer:
         """How long until the next packet is due; 0 when it is."""
         if self._begin_us is None:
             self._begin_us = now_us
-        return max(0, self._begin_us + self.packet * self._packet_us - now_us)
+        return max(0, self._begin_us + self.packet * PACKET_US - now_us)
 
     def take(self, now_us: int) -> tuple[int, int]:
         """The number of the packet to send now, and how many were skipped before it."""
         assert self._begin_us is not None, "wait_us comes before take"
-        late_us = now_us - (self._begin_us + self.packet * self._packet_us)
-        skipped = late_us // self._packet_us if late_us > MAX_LATE_US else 0
+        late_us = now_us - (self._begin_us + self.packet * PACKET_US)
+        skipped = late_us // PACKET_US if late_us > MAX_LATE_US else 0
         packet = self.packet + skipped
         self.packet = packet + 1
         return packet, skipped
@@ -87,26 +93,22 @@ class Pacer:
 class PlayoutBuffer:
     """Next: `push` what the engine gives, `take` a packet whenever one is due."""
 
-    def __init__(self, max_queued_ms: int = MAX_QUEUED_MS, packet_ms: int = PACKET_MS) -> None:
-        """Times in packets are of 20 ms; with shorter ones there are more of them.
+    def __init__(self, max_queued_ms: int = MAX_QUEUED_MS) -> None:
+        """Room for so much sound.
 
         Raises:
-            ValueError: less than two packets of room, or packets that do not fit into 20 ms.
+            ValueError: less than two packets of room.
         """
         if max_queued_ms < 2 * PACKET_MS:
             raise ValueError(f"max_queued_ms must be at least {2 * PACKET_MS}, not {max_queued_ms}")
-        if packet_ms not in (10, PACKET_MS):
-            raise ValueError(f"packet_ms must be 10 or {PACKET_MS}, not {packet_ms}")
         self.counts = PlayoutCounts()
-        self._packet_samples = packet_ms * SAMPLE_RATE_HZ // 1000
-        self._times = PACKET_MS // packet_ms
         self._max_samples = max_queued_ms * SAMPLE_RATE_HZ // 1000
         self._queued = np.empty(0, np.float32)
         self._is_playing = False
         self._least_samples = self._max_samples
         self._window = 0
         self._slack_packets = 0
-        self._since_trim = REGRET_PACKETS * self._times
+        self._since_trim = REGRET_PACKETS
         self._since_underrun = 0
 
     @property
@@ -135,8 +137,8 @@ class PlayoutBuffer:
         self._cut(void)
 
     def take(self) -> Samples:
-        """The next packet: float32 [10 or 20 ms], silence where there is nothing."""
-        packet = np.zeros(self._packet_samples, np.float32)
+        """The next packet: float32 [PACKET_SAMPLES], silence where there is nothing."""
+        packet = np.zeros(PACKET_SAMPLES, np.float32)
         count = min(packet.size, self._queued.size)
         packet[:count] = self._queued[:count]
         self._queued = self._queued[count:]
@@ -156,28 +158,28 @@ class PlayoutBuffer:
             return
         self.counts.underruns += 1
         self._since_underrun = 0
-        if self._since_trim < REGRET_PACKETS * self._times:
-            self._slack_packets = min(MAX_SLACK_PACKETS * self._times, self._slack_packets + 1)
+        if self._since_trim < REGRET_PACKETS:
+            self._slack_packets = min(MAX_SLACK_PACKETS, self._slack_packets + 1)
 
     def _watch_level(self) -> None:
         self._since_trim += 1
         self._since_underrun += 1
-        if self._since_underrun >= CALM_PACKETS * self._times:
+        if self._since_underrun >= CALM_PACKETS:
             self._slack_packets, self._since_underrun = max(0, self._slack_packets - 1), 0
         self._least_samples = min(self._least_samples, self._queued.size)
         self._window += 1
-        if self._window < WINDOW_PACKETS * self._times:
+        if self._window < WINDOW_PACKETS:
             return
-        self._trim(self._least_samples // self._packet_samples - self._slack_packets)
+        self._trim(self._least_samples // PACKET_SAMPLES - self._slack_packets)
         self._least_samples, self._window = self._max_samples, 0
 
     def _trim(self, excess_packets: int) -> None:
         """Cut out what always waited: a packet, or all of it where nobody can hear it."""
         if excess_packets <= 0:
             return
-        count = excess_packets * self._packet_samples
+        count = excess_packets * PACKET_SAMPLES
         if np.abs(self._queued[: count + FADE_SAMPLES]).max() > QUIET:
-            count = self._packet_samples
+            count = PACKET_SAMPLES
         self.counts.trimmed_samples += count
         self._since_trim = 0
         self._cut(count)
@@ -198,13 +200,12 @@ class AgentPlayout:
     Next: `push` frames; for each packet that is sent, `take` it with its number.
     """
 
-    def __init__(self, packet_ms: int = PACKET_MS) -> None:
-        self._packet_ms = packet_ms
-        self._buffer = PlayoutBuffer(packet_ms=packet_ms)
+    def __init__(self) -> None:
+        self._buffer = PlayoutBuffer()
         self._generation = 0
         # where in the agent's sound the queue ends, and where each packet sent did
         self._end_samples = 0
-        self._sent: deque[tuple[int, int]] = deque(maxlen=REMEMBERED_MS // packet_ms)
+        self._sent: deque[tuple[int, int]] = deque(maxlen=REMEMBERED_MS // PACKET_MS)
 
     @property
     def counts(self) -> PlayoutCounts:
@@ -234,13 +235,13 @@ class AgentPlayout:
             self._buffer.push(pcm)
 
     def take(self, number: int) -> Samples:
-        """What packet `number` shall hold: float32 [one packet]."""
+        """What packet `number` shall hold: float32 [PACKET_SAMPLES]."""
         packet = self._buffer.take()
         self._sent.append((number, self._end_samples - self._buffer.queued_samples))
         return packet
 
     def heard_ms(self, played_ms: int) -> int:
         """How much of the agent's sound a listener has had who has played so much of it all."""
-        packets = played_ms // self._packet_ms
+        packets = played_ms // PACKET_MS
         heard = [end for number, end in self._sent if number < packets]
         return (heard[-1] if heard else 0) * 1000 // SAMPLE_RATE_HZ

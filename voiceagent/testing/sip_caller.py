@@ -16,15 +16,12 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, Protocol
 
-import numpy as np
 from livekit import api, rtc
 
-from voiceagent.audio.framing import SAMPLE_RATE_HZ, Samples
-from voiceagent.gateway.resample import Resampler
-from voiceagent.testing.telephone_line import Band, Line
+from voiceagent.audio.framing import Samples
+from voiceagent.testing.handset import Handset, Heard
+from voiceagent.testing.telephone_line import Band
 
-PACKET_MS = 20
-PUSH_MS = 10
 #: DTMF events of RFC 4733, in the order of their codes.
 KEYS = "0123456789*#ABCD"
 #: As long as a ringing bridge waits before it gives up.
@@ -37,8 +34,6 @@ FINAL = (
     rtc.DisconnectReason.ROOM_DELETED,
     rtc.DisconnectReason.ROOM_CLOSED,
 )
-_FULL_SCALE = 32_768
-
 _log = logging.getLogger(__name__)
 
 
@@ -80,31 +75,6 @@ class Dialled:
         return f"sip_{self.number}"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Heard:
-    """Sound that came out of the line.
-
-    Attributes:
-        pcm: float32 [N] at the line's rate.
-        rate_hz: samples a second.
-        arrived_s: float64 [packets of 20 ms], when each arrived, seconds of the loop.
-    """
-
-    pcm: Samples
-    rate_hz: int
-    arrived_s: np.ndarray[Any, np.dtype[np.float64]]
-
-    def at_24_khz(self) -> Samples:
-        """The sound at the rate that the recogniser takes."""
-        return Resampler(self.rate_hz, SAMPLE_RATE_HZ).push(self.pcm)
-
-    def first_loud_s(self, *, above: float = 0.01) -> float | None:
-        """When the first 20 ms with an RMS above this arrived; None when none did."""
-        packets = self.pcm.reshape(-1, self.rate_hz * PACKET_MS // 1000)
-        loud = np.flatnonzero(np.sqrt(np.mean(packets**2, axis=1)) > above)
-        return float(self.arrived_s[loud[0]]) if loud.size else None
-
-
 class SipCaller:
     """A call: see the module. Made by `dial`; next `answered`, then anything.
 
@@ -124,16 +94,10 @@ class SipCaller:
         self.texts: list[tuple[str, dict[str, str], str]] = []
         self._server = server
         self._room = rtc.Room()
-        self._to_room, self._from_room = Line(dialled.band), Line(dialled.band)
-        self._rate_hz = self._to_room.rate_hz
-        self._queue: asyncio.Queue[Samples] = asyncio.Queue()
-        self._heard: list[Samples] = []
-        self._arrived_s: list[float] = []
+        self._handset = Handset(dialled.band, dialled.noise_dbfs)
         self._is_answered, self._is_over = asyncio.Event(), asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._answering: asyncio.Task[None] | None = None
-        #: Sends no packet at all while set, as a line that is dead one way.
-        self.is_muted = False
         self.started_s = 0.0
         self.ended_s: float | None = None
         self.end_reason = ""
@@ -178,10 +142,7 @@ class SipCaller:
         Returns:
             When the last of it went out, seconds of the loop.
         """
-        for packet in self._packets(Resampler(rate_hz, self._rate_hz).push(pcm)):
-            self._queue.put_nowait(packet)
-        await self._queue.join()
-        return self._now_s()
+        return await self._handset.say(pcm, rate_hz)
 
     async def press(self, keys: str, *, every_s: float = 0.2) -> None:
         """Press keys of the phone, in the upper-case letters of the standard."""
@@ -191,12 +152,7 @@ class SipCaller:
 
     def heard(self, from_s: float | None = None, to_s: float | None = None) -> Heard:
         """What came out of the phone between two times of the loop."""
-        times = np.array(self._arrived_s)
-        first = 0 if from_s is None else int(np.searchsorted(times, from_s))
-        last = len(times) if to_s is None else int(np.searchsorted(times, to_s))
-        pieces = self._heard[first:last]
-        pcm = np.concatenate(pieces) if pieces else np.empty(0, np.float32)
-        return Heard(pcm, self._rate_hz, times[first:last])
+        return self._handset.heard(from_s, to_s)
 
     async def hang_up(self) -> None:
         """End the call; nothing when it is over."""
@@ -228,7 +184,7 @@ class SipCaller:
         """
         async with asyncio.timeout(within_s):
             while not is_so():  # noqa: ASYNC110  # of many kinds of event, none in a hurry
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(0.05)
 
     @staticmethod
     def _now_s() -> float:
@@ -281,11 +237,20 @@ class SipCaller:
         room.on("reconnected", self._say_active)
         room.register_text_stream_handler("lk.transcription", self._read)
         await room.connect(self._server.url, self._token())
-        source = rtc.AudioSource(self._rate_hz, 1, queue_size_ms=0)
+        source = rtc.AudioSource(self._handset.rate_hz, 1, queue_size_ms=0)
         track = rtc.LocalAudioTrack.create_audio_track("sip", source)
-        options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
+        options = rtc.TrackPublishOptions(
+            source=rtc.TrackSource.SOURCE_MICROPHONE,
+            red=False,  # as the bridge: each packet is sent once
+        )
         await room.local_participant.publish_track(track, options)
-        self._spawn(self._speak(room, source))
+        self._spawn(
+            self._handset.speak(
+                source,
+                is_on=lambda: room.isconnected() and not self._is_over.is_set(),
+                is_answered=self._is_answered.is_set,
+            )
+        )
 
     def _answer(self) -> None:
         if not self._is_answered.is_set():
@@ -297,6 +262,10 @@ class SipCaller:
         if self._is_answered.is_set():
             status = {"sip.callStatus": "active"}
             self._answering = self._spawn(self._room.local_participant.set_attributes(status))
+
+    def _hear(self, track: rtc.Track, publication: Any, participant: rtc.RemoteParticipant) -> None:
+        self.agent.update(participant.attributes)
+        self._spawn(self._handset.listen(track))
 
     def _notice(self, changed: dict[str, str], participant: rtc.Participant) -> None:
         if participant.kind == rtc.ParticipantKind.PARTICIPANT_KIND_AGENT:
@@ -324,50 +293,3 @@ class SipCaller:
             except rtc.ConnectError:
                 _log.info("%s: no LiveKit to come back to yet", self.call_id)
                 await asyncio.sleep(0.5)
-
-    # ---- the sound
-
-    def _packets(self, pcm: Samples) -> list[Samples]:
-        size = self._rate_hz * PACKET_MS // 1000
-        padded = np.pad(pcm, (0, -pcm.size % size))
-        return list(padded.reshape(-1, size))
-
-    async def _speak(self, room: rtc.Room, source: rtc.AudioSource) -> None:
-        """A packet every 20 ms by the clock, the room's noise when nothing is said."""
-        rng = np.random.default_rng(0)
-        size = self._rate_hz * PACKET_MS // 1000
-        noise_dbfs = self.dialled.noise_dbfs
-        noise = 0.0 if noise_dbfs is None else 10 ** (noise_dbfs / 20)
-        due_s = self._now_s()
-        while room.isconnected() and not self._is_over.is_set():
-            packet = (noise * rng.standard_normal(size)).astype(np.float32)
-            if self._is_answered.is_set() and not self._queue.empty():
-                packet += self._queue.get_nowait()
-                self._queue.task_done()
-            if not self.is_muted:
-                await self._push(source, self._to_room.push(packet))
-            due_s += PACKET_MS / 1000
-            await asyncio.sleep(max(0.0, due_s - self._now_s()))
-
-    async def _push(self, source: rtc.AudioSource, packet: Samples) -> None:
-        pcm = (packet * _FULL_SCALE).astype(np.int16)
-        size = self._rate_hz * PUSH_MS // 1000
-        for piece in pcm.reshape(-1, size):
-            await source.capture_frame(rtc.AudioFrame(piece.tobytes(), self._rate_hz, 1, size))
-
-    def _hear(self, track: rtc.Track, publication: Any, participant: rtc.RemoteParticipant) -> None:
-        self.agent.update(participant.attributes)
-        self._spawn(self._listen(track))
-
-    async def _listen(self, track: rtc.Track) -> None:
-        stream = rtc.AudioStream(
-            track, sample_rate=self._rate_hz, frame_size_ms=PACKET_MS, capacity=50
-        )
-        try:
-            async for event in stream:
-                pcm = np.frombuffer(event.frame.data, np.int16).astype(np.float32)
-                pcm /= _FULL_SCALE
-                self._heard.append(self._from_room.push(pcm))
-                self._arrived_s.append(self._now_s())
-        finally:
-            await stream.aclose()

@@ -11,10 +11,10 @@ import pytest_asyncio
 from voiceagent.audio.framing import SAMPLE_RATE_HZ
 from voiceagent.scenes.domain import turn_for
 from voiceagent.scenes.speakers import speaker
+from voiceagent.testing.handset import Heard
 from voiceagent.testing.livekit_stack import LiveKitStack
 from voiceagent.testing.phone_worker import PhoneWorker
 from voiceagent.testing.recogniser import Recogniser
-from voiceagent.testing.sip_caller import Heard
 from voiceagent.testing.words import word_accuracy
 
 SLOTS = 4

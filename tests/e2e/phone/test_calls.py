@@ -18,6 +18,14 @@ from voiceagent.testing.sip_caller import Dialled, SipCaller
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
 SLOTS = 4
+#: From one caller's question to the next one's: shorter than question and answer.
+STAGGER_S = 2.0
+OF_FOUR = (
+    "what is three plus four",
+    "when do you open on monday",
+    "can you hear me",
+    "what is three plus four",
+)
 #: Of `voiceagent livekit` as it is started here.
 UNHEARD_S = 4
 #: livekit-sip takes so long for a key out.
@@ -117,22 +125,30 @@ async def test_two_calls_of_one_number_are_two_conversations(phone, ask, are_rig
     assert are_right(*asked)
 
 
-async def test_four_callers_at_once_are_answered_and_a_fifth_is_told(phone, tell):
-    """What they hear is no matter here: five telephones and four agents fill two cores."""
+async def test_four_callers_at_once_are_answered_and_a_fifth_is_told(phone, ask, are_right, tell):
+    """All four lines carry sound all the time; what they ask overlaps, as with real callers."""
     before = (await phone.worker.metrics())[TOLD]
+
+    async def wonder(number, caller):
+        await asyncio.sleep(number * STAGGER_S)
+        return await ask(caller, OF_FOUR[number])
+
     async with contextlib.AsyncExitStack() as stack:
         callers = [
             await stack.enter_async_context(SipCaller.dial(phone.livekit)) for _ in range(SLOTS)
         ]
         rang_s = await asyncio.gather(*(caller.answered() for caller in callers))
         await phone.worker.until(BUSY, lambda n: n == SLOTS, 5)
+        asked = await asyncio.gather(*(wonder(*pair) for pair in enumerate(callers)))
         async with SipCaller.dial(phone.livekit) as fifth:
             await fifth.answered(10)
             await fifth.ended(15)
         assert (await phone.worker.metrics())[TOLD] == before + 1
         assert (await phone.worker.metrics())[BUSY] == SLOTS
     await freed(phone)
-    tell(f"four at once: answered after {max(rang_s):.2f} s at the latest")
+    assert are_right(*asked)
+    latencies = ", ".join(f"{one.latency_s:.2f}" for one in asked)
+    tell(f"four at once: rang {max(rang_s):.2f} s at most; from question to answer {latencies} s")
     assert fifth.heard().first_loud_s() is not None
 
 

@@ -3,6 +3,8 @@ import asyncio
 import numpy as np
 import pytest
 
+from voiceagent.audio.framing import FRAME_SAMPLES, PACKET_SAMPLES
+from voiceagent.clock import MonotonicClock
 from voiceagent.gateway.phone.dtmf import KEY_EVERY_S
 from voiceagent.gateway.phone.state import ATTRIBUTE
 from voiceagent.testing.sip_caller import Dialled
@@ -44,6 +46,26 @@ async def test_the_agent_greets_when_it_can_be_heard_and_says_what_it_does(hold)
         await asyncio.sleep(1.5)
         assert caller.heard().first_loud_s() is not None
         await caller.until(lambda: caller.agent.get(ATTRIBUTE) == "listening", 3)
+
+
+async def test_the_first_sound_brings_the_frames_onto_the_beat_of_all_calls(hold):
+    async with hold() as (caller, call, _):
+        pushed, push = [], call.port.push
+
+        def watch(pcm):
+            now_us = MonotonicClock().now_us()
+            pushed.append((now_us, pcm.size))
+            push(pcm)
+
+        call.port.push = watch
+        await caller.answered()
+        async with asyncio.timeout(3):
+            while not pushed:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+    came_us, samples = pushed[0]
+    # how much of the beat was over then, or an instant before
+    over = {(came_us - ago_us) // 20_000 % 4 for ago_us in (0, 5_000)}
+    assert samples % FRAME_SAMPLES / PACKET_SAMPLES in over
 
 
 async def test_keys_go_out_no_faster_than_the_bridge_takes_them(hold):

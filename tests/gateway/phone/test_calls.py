@@ -1,4 +1,5 @@
 import asyncio
+import dataclasses
 from types import SimpleNamespace
 
 import pytest
@@ -8,6 +9,7 @@ from voiceagent.errors import PromptRefused
 from voiceagent.gateway.phone.call import Setup
 from voiceagent.gateway.phone.calls import Calls
 from voiceagent.gateway.phone.config import LiveKitConfig
+from voiceagent.gateway.phone.outbound import OUTBOUND
 from voiceagent.gateway.protocol.agent_worker import Assigned, Job
 from voiceagent.gateway.recording import Origin
 from voiceagent.serving.ports import SessionOptions
@@ -30,6 +32,14 @@ def test_jobs_are_taken_for_the_slots_and_for_some_who_are_told_that_there_is_no
     assert [calls.would_take(job(number)) for number in range(4)] == [True, True, True, False]
     calls.give_up("AJ_0")
     assert calls.would_take(job(5))
+
+
+def test_nobody_is_rung_to_be_told_that_there_is_no_slot():
+    calls = make_calls(slots=1, capacity_calls=1)
+    out = Job("AJ_1", "out", "", room_metadata=OUTBOUND)
+    assert calls.would_take(out)
+    assert not calls.would_take(dataclasses.replace(out, id="AJ_2"))
+    assert calls.would_take(job(3))
 
 
 def test_the_load_stays_below_the_servers_target_and_is_highest_without_a_slot():

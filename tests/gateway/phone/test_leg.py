@@ -128,6 +128,17 @@ async def test_a_caller_who_hangs_up_has_left_and_the_room_stays(livekit, join, 
         assert not leg.closed.is_set()
 
 
+@pytest.mark.parametrize(("is_lost", "told"), [(False, "left"), (True, "lost")])
+async def test_a_room_that_closes_before_its_lost_caller_is_back_is_not_the_end(
+    heard, is_lost, told
+):
+    leg = Leg("r", MonotonicClock())
+    leg.listener, leg._is_lost = heard, is_lost
+    leg._on_disconnected(rtc.DisconnectReason.ROOM_CLOSED)
+    assert [kind for kind, _ in heard.news] == [told]
+    assert leg.closed.is_set()
+
+
 async def test_sound_of_the_agent_arrives_at_the_caller(livekit, join):
     async with SipCaller.dial(livekit, ALONE) as caller, join() as leg:
         await leg.wait_caller(3)

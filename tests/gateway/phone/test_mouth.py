@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+from voiceagent.audio.framing import PACKET_SAMPLES
 from voiceagent.audio.level import rms_dbfs
-from voiceagent.gateway.phone.mouth import PACKET_SAMPLES, Mouth, comfort_noise
+from voiceagent.gateway.phone.mouth import Mouth, comfort_noise
 
 
 def frame(level):
@@ -13,11 +14,11 @@ def take(mouth, count, begin=0):
     return np.concatenate([mouth.take(begin + n) for n in range(count)])
 
 
-def test_the_agent_is_heard_in_packets_of_10_ms():
+def test_the_agent_is_heard_in_packets_of_20_ms():
     mouth = Mouth()
     mouth.push(frame(0.5), 0, 0)
-    sound = take(mouth, 8)
-    assert sound.size == 8 * PACKET_SAMPLES == 1920
+    sound = take(mouth, 4)
+    assert sound.size == 4 * PACKET_SAMPLES == 1920
     np.testing.assert_array_equal(sound[PACKET_SAMPLES:], frame(0.5)[PACKET_SAMPLES:])
 
 
@@ -28,8 +29,8 @@ def test_an_announcement_is_heard_in_place_of_the_agent_who_goes_on_unheard():
     assert mouth.is_announcing
     sound = take(mouth, 4)
     assert set(sound[:600]) == {np.float32(0.2)}
-    assert not sound[600:720].any()  # the announcement's last packet is its own
-    assert set(sound[720:]) == {np.float32(0.5)}
+    assert not sound[600:960].any()  # the announcement's last packet is its own
+    assert set(sound[960:]) == {np.float32(0.5)}
     assert not mouth.is_announcing
 
 
@@ -43,16 +44,16 @@ def test_an_announcement_that_is_hushed_fades_out_within_a_packet():
 
 
 def test_a_line_is_never_dead():
-    sound = take(Mouth(-66.0), 300)
+    sound = take(Mouth(-66.0), 150)
     assert rms_dbfs(sound) == pytest.approx(-66, abs=0.5)
     assert np.abs(sound).max() < 0.005
 
 
 def test_the_noise_goes_on_without_a_seam_over_the_second():
     mouth = Mouth(-60.0)
-    sound = take(mouth, 20, begin=90)
+    sound = take(mouth, 10, begin=45)
     steps = np.abs(np.diff(sound))
-    assert steps[10 * PACKET_SAMPLES - 1] < 4 * steps.std() + steps.mean()
+    assert steps[5 * PACKET_SAMPLES - 1] < 4 * steps.std() + steps.mean()
 
 
 def test_noise_may_be_left_out():

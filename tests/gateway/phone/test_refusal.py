@@ -8,7 +8,7 @@ from livekit import api
 
 from voiceagent.errors import LiveKitRefused
 from voiceagent.gateway.phone.config import LiveKitConfig
-from voiceagent.gateway.phone.refusal import explain, explained
+from voiceagent.gateway.phone.refusal import explain, server_api
 from voiceagent.testing.livekit_stack import API_SECRET
 
 
@@ -18,9 +18,8 @@ def of(livekit, **changes):
 
 
 async def list_trunks(config):
-    async with api.LiveKitAPI(config.url, config.api_key, config.secret()) as lkapi:
-        with explained(config):
-            await lkapi.sip.list_inbound_trunk(api.ListSIPInboundTrunkRequest())
+    async with server_api(config) as lkapi:
+        await lkapi.sip.list_inbound_trunk(api.ListSIPInboundTrunkRequest())
 
 
 @pytest.mark.slow

@@ -24,7 +24,7 @@ class Leg:
 
 
 class SteppingClock:
-    """Time that passes by 10 ms whenever it is looked at twice, and by a stall once."""
+    """Time that passes by 20 ms whenever it is looked at twice, and by a stall once."""
 
     def __init__(self, stall_us=0):
         self.us, self.looks, self.stall_us = 0, 0, stall_us
@@ -32,7 +32,7 @@ class SteppingClock:
     def now_us(self):
         self.looks += 1
         if self.looks % 2 == 0:
-            self.us += 10_000
+            self.us += 20_000
         if self.looks == 20:
             self.us += self.stall_us
         return self.us
@@ -49,17 +49,17 @@ async def spoken(speaker, until):
 async def test_what_is_said_reaches_the_leg_packet_by_packet():
     speaker, leg = Speaker(Mouth(), SteppingClock()), Leg()
     speaker.leg = leg
-    speaker.mouth.say(np.full(480, 0.5, np.float32))
+    speaker.mouth.say(np.full(960, 0.5, np.float32))
     await spoken(speaker, lambda: len(leg.packets) >= 3)
-    assert [packet.size for packet in leg.packets[:3]] == [240] * 3
+    assert [packet.size for packet in leg.packets[:3]] == [480] * 3
     assert [packet.max() for packet in leg.packets[:3]] == [0.5, 0.5, 0]
 
 
 async def test_after_a_stall_nothing_is_sent_in_a_burst():
     speaker, leg = Speaker(Mouth(), SteppingClock(stall_us=500_000)), Leg()
     speaker.leg = leg
-    await spoken(speaker, lambda: speaker._pacer.packet > 70)
-    assert speaker.mouth.playout.counts.skipped_packets >= 45
+    await spoken(speaker, lambda: speaker._pacer.packet > 45)
+    assert speaker.mouth.playout.counts.skipped_packets >= 22
     assert len(leg.packets) <= 25
 
 

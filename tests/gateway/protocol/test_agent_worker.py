@@ -25,10 +25,10 @@ def sent(data):
 
 
 def a_job():
-    return agent.Job(id="AJ_1", room={"name": "call-1"}, metadata='{"role": "x"}')
+    return agent.Job(id="AJ_1", room={"name": "call-1", "metadata": "y"}, metadata='{"role": "x"}')
 
 
-JOB = Job("AJ_1", "call-1", '{"role": "x"}')
+JOB = Job("AJ_1", "call-1", '{"role": "x"}', "y")
 
 
 @pytest.mark.parametrize(

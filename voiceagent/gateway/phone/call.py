@@ -12,6 +12,7 @@ import asyncio
 import dataclasses
 import logging
 from collections.abc import Coroutine
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,9 @@ from voiceagent.audio.framing import FRAME_MS, SAMPLE_RATE_HZ
 from voiceagent.audio.level import rms_dbfs
 from voiceagent.clock import Clock
 from voiceagent.errors import RoomError, SessionClosed
+from voiceagent.gateway.phone import ear
 from voiceagent.gateway.phone.announcements import Announcements, Name
+from voiceagent.gateway.phone.beat import lead_samples
 from voiceagent.gateway.phone.config import LiveKitConfig
 from voiceagent.gateway.phone.control import RoomControl
 from voiceagent.gateway.phone.dtmf import KEY_EVERY_S, codes_of, key_of
@@ -32,6 +35,7 @@ from voiceagent.gateway.phone.speaker import Speaker
 from voiceagent.gateway.phone.state import ATTRIBUTE, SPEECH_DBFS, AgentState, State
 from voiceagent.gateway.phone.texts import Texts
 from voiceagent.gateway.phone.transcript import Transcript
+from voiceagent.gateway.phone.watchdog import Watchdog
 from voiceagent.gateway.recording import RecordedPort
 from voiceagent.serving.ports import PortFrame, SessionPort
 
@@ -52,6 +56,13 @@ class Setup:
     sounds: Announcements
     control: RoomControl
     clock: Clock
+    watchdog: Watchdog | None = None
+
+    def watched(self, leg: Leg) -> AbstractContextManager[None]:
+        """While in it, a telephone on this leg is hung up even when this process is killed."""
+        if self.watchdog is None or leg.caller is None or not leg.caller.is_phone:
+            return nullcontext()
+        return self.watchdog.holding(leg.room_name, leg.caller.identity)
 
 
 class Call:
@@ -80,6 +91,7 @@ class Call:
         self._silence = SilenceWatch(int(setup.config.unheard_after_s * 1e6))
         self._past_dropped_frames = 0
         self._is_active = False
+        self._is_on_beat = False
         self._is_greeting = False
         self._has_left = False
         self._lost: tuple[int, str] | None = None
@@ -96,7 +108,7 @@ class Call:
         return (
             self.port.dropped_in_frames
             + self.port.dropped_out_frames
-            + (ears + 7) // 8
+            + -(-ears // (FRAME_MS // ear.FRAME_MS))
             + out_samples // (SAMPLE_RATE_HZ * FRAME_MS // 1000)
         )
 
@@ -188,8 +200,13 @@ class Call:
     def on_sound(self, leg: Leg) -> None:
         """See `leg.Listener`."""
         pcm = leg.ear.take()
-        if self._is_active and leg is self.leg:
-            self.port.push(pcm)
+        if not self._is_active or leg is not self.leg:
+            return
+        if not self._is_on_beat:
+            self._is_on_beat = True
+            lead = np.zeros(lead_samples(self._clock.now_us(), pcm.size), np.float32)
+            pcm = np.concatenate([lead, pcm])
+        self.port.push(pcm)
 
     def on_key(self, digit: str) -> None:
         """See `leg.Listener`."""
@@ -235,6 +252,7 @@ class Call:
         self._lost = self._clock.now_us(), reason
         self._losing.set()
         self.speaker.leg = None
+        self._is_on_beat = False
         self._note(f"lost: {reason}")
 
     def on_back(self, leg: Leg) -> None:

@@ -23,6 +23,7 @@ from voiceagent.gateway.phone.call import Call, Setup
 from voiceagent.gateway.phone.leg import Leg
 from voiceagent.gateway.phone.metrics import PhoneMetrics
 from voiceagent.gateway.phone.mouth import Mouth
+from voiceagent.gateway.phone.outbound import OUTBOUND
 from voiceagent.gateway.phone.speaker import Speaker
 from voiceagent.gateway.phone.wish import read_wish
 from voiceagent.gateway.protocol.agent_worker import Assigned, Job
@@ -95,7 +96,8 @@ class Calls:
     def would_take(self, job: Job) -> bool:
         """Whether to accept a job; who accepts must `take` it, or `give_up`."""
         is_known = any(call.leg.room_name == job.room for call in self)
-        room_for = self.num_slots + self._setup.config.capacity_calls
+        told = 0 if job.room_metadata == OUTBOUND else self._setup.config.capacity_calls
+        room_for = self.num_slots + told
         if not is_known and (self.is_draining or self.num_busy + len(self._told) >= room_for):
             self.metrics.count_refusal()
             return False
@@ -233,7 +235,8 @@ class Calls:
         self._promised.discard(job.id)
         self.metrics.count_told()
         try:
-            await say_only(leg, self._setup, "at_capacity")
+            with self._setup.watched(leg):
+                await say_only(leg, self._setup, "at_capacity")
         finally:
             self._told.discard(job.id)
             if leg.caller is not None and leg.caller.is_phone:
@@ -244,7 +247,8 @@ class Calls:
         """The supervisor of one conversation: what goes wrong in it goes no further."""
         reason = "a fault of this program"
         try:
-            reason = await call.run()
+            with self._setup.watched(call.leg):
+                reason = await call.run()
             _log.info("the call in room %s ended: %s", call.leg.room_name, reason)
         except Exception:  # noqa: BLE001  # the one supervisor of a conversation
             _log.exception("the call in room %s failed", call.leg.room_name)

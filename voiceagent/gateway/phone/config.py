@@ -114,6 +114,12 @@ class LiveKitConfig:
         scheme, separator, rest = self.url.partition("://")
         return {"http": "ws", "https": "wss"}.get(scheme, scheme) + separator + rest
 
+    @property
+    def http_url(self) -> str:
+        """The server's address as its API needs it: "http" for "ws"."""
+        scheme, separator, rest = self.url.rstrip("/").partition("://")
+        return {"ws": "http", "wss": "https"}.get(scheme, scheme) + separator + rest
+
     def secret(self) -> str:
         """The secret, from wherever it is.
 

@@ -1,6 +1,6 @@
 """The caller's sound on its way in: bounded, timed, and noticed where there is none.
 
-Pure: `phone.leg` brings 10 ms frames as LiveKit gives them, whoever holds the conversation takes
+Pure: `phone.leg` brings 20 ms frames as LiveKit gives them, whoever holds the conversation takes
 what waits. LiveKit's own queue drops the oldest without saying so, and the event loop hands over
 what came during a stall at once: so the bound that counts is here.
 """
@@ -14,7 +14,8 @@ import numpy as np
 from voiceagent.audio.framing import SAMPLE_RATE_HZ, Samples
 from voiceagent.audio.level import rms_dbfs
 
-FRAME_MS = 10
+#: An event of LiveKit each; a frame of the conversation is whole no sooner with shorter ones.
+FRAME_MS = 20
 #: Sound that may wait for the conversation, as from a browser: 200 ms.
 MAX_WAITING_FRAMES = 200 // FRAME_MS
 #: What a muted telephone sends, within the last bit of 16; any open microphone is above.
@@ -27,7 +28,7 @@ class Ear:
     """Next: `hear` each frame as it comes, `take` what waits soon after."""
 
     def __init__(self) -> None:
-        #: Frames of 10 ms that waited too long and were thrown away.
+        #: Frames of 20 ms that waited too long and were thrown away.
         self.dropped_frames = 0
         self.frames = 0
         #: How late the last frame was, and the latest.

@@ -14,17 +14,17 @@ from typing import Any, Protocol
 
 import numpy as np
 from livekit import rtc
-from livekit.rtc.participant import PublishTrackError
 
 from voiceagent.audio.framing import SAMPLE_RATE_HZ, Samples
-from voiceagent.audio.opus import from_int16, to_int16
+from voiceagent.audio.opus import from_int16
 from voiceagent.clock import Clock
 from voiceagent.errors import RoomError
+from voiceagent.gateway.phone import endings
 from voiceagent.gateway.phone.caller import Caller, choose, is_caller
 from voiceagent.gateway.phone.claims import clean
 from voiceagent.gateway.phone.ear import FRAME_MS, Ear
-from voiceagent.gateway.phone.mouth import PACKET_SAMPLES
 from voiceagent.gateway.phone.secrets import redact
+from voiceagent.gateway.phone.track import AgentTrack
 
 CONNECT_WITHIN_S = 10.0
 LEAVE_WITHIN_S = 2.0
@@ -34,23 +34,6 @@ STREAM_FRAMES = 1000 // FRAME_MS
 SHAKY_S = 1.0
 #: Why a telephone has hung up is told a little later than that it has.
 REASON_WITHIN_S = 0.25
-#: The room is gone for good; other reasons are faults that may pass.
-_CLOSED = {
-    rtc.DisconnectReason.ROOM_DELETED: "the room was deleted",
-    rtc.DisconnectReason.ROOM_CLOSED: "the room was closed",
-    rtc.DisconnectReason.PARTICIPANT_REMOVED: "the agent was removed from the room",
-}
-#: The caller did not go by itself.
-_DEPARTED = {
-    rtc.DisconnectReason.ROOM_DELETED: "the room was deleted",
-    rtc.DisconnectReason.PARTICIPANT_REMOVED: "the caller was removed from the room",
-    rtc.DisconnectReason.USER_UNAVAILABLE: "the call was not answered",
-    rtc.DisconnectReason.USER_REJECTED: "the call was declined",
-    rtc.DisconnectReason.SIP_TRUNK_FAILURE: "the SIP trunk failed",
-    rtc.DisconnectReason.CONNECTION_TIMEOUT: "the caller's connection was lost",
-    rtc.DisconnectReason.MEDIA_FAILURE: "the caller's sound was lost",
-}
-
 _log = logging.getLogger(__name__)
 
 
@@ -98,7 +81,7 @@ class Leg:
         self._clock = clock
         self._caller_came = asyncio.Event()
         self._is_active = asyncio.Event()
-        self._source: rtc.AudioSource | None = None
+        self._track: AgentTrack | None = None
         self._streams: dict[str, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_answered = False
@@ -149,19 +132,8 @@ class Leg:
         Raises:
             RoomError: the server refused it.
         """
-        source = rtc.AudioSource(SAMPLE_RATE_HZ, 1, queue_size_ms=0)
-        track = rtc.LocalAudioTrack.create_audio_track("agent", source)
-        options = rtc.TrackPublishOptions(
-            # packets all the time, and a track that livekit-sip and clients know as a voice
-            dtx=False,
-            source=rtc.TrackSource.SOURCE_MICROPHONE,
-        )
-        try:
-            published = await self.room.local_participant.publish_track(track, options)
-        except PublishTrackError as error:
-            raise RoomError(self.room_name, f"no track: {redact(str(error))}") from None
-        self.track_sid = published.sid
-        self._source = source
+        self._track = await AgentTrack.publish(self.room, self.room_name)
+        self.track_sid = self._track.sid
 
     def answer(self) -> None:
         """Listen to the caller from now on; a telephone is answered by it."""
@@ -173,18 +145,13 @@ class Leg:
         await self._is_active.wait()
 
     async def send(self, pcm: Samples) -> None:
-        """10 ms of the agent: float32 [PACKET_SAMPLES]; nothing where the room is gone.
+        """20 ms of the agent: float32 [PACKET_SAMPLES]; nothing where the room is gone.
 
         Raises:
             RoomError: the track takes no sound any more.
         """
-        if self._source is None or self.closed.is_set():
-            return
-        frame = rtc.AudioFrame(to_int16(pcm).tobytes(), SAMPLE_RATE_HZ, 1, PACKET_SAMPLES)
-        try:
-            await self._source.capture_frame(frame)
-        except Exception as error:  # noqa: BLE001  # livekit raises bare Exception
-            raise RoomError(self.room_name, redact(str(error))) from None
+        if self._track is not None and not self.closed.is_set():
+            await self._track.send(pcm)
 
     async def send_key(self, code: int, key: str) -> None:
         """Press one key for the caller's telephone to hear, see `dtmf.codes_of`."""
@@ -203,8 +170,8 @@ class Leg:
         try:
             async with asyncio.timeout(LEAVE_WITHIN_S):
                 await self.room.disconnect()
-                if self._source is not None:
-                    await self._source.aclose()
+                if self._track is not None:
+                    await self._track.close()
         except TimeoutError:
             _log.info("room %s was left without the server's answer", self.room_name)
         self.closed.set()
@@ -282,7 +249,7 @@ class Leg:
             return
         reason = participant.disconnect_reason or rtc.DisconnectReason.UNKNOWN_REASON
         if self.caller.has_hung_up or not self._is_reconnecting:
-            self._tell_left(_DEPARTED.get(reason, "the caller hung up"))
+            self._tell_left(endings.of_caller(reason))
         else:
             self._tell_lost("the connection to the LiveKit server broke")
 
@@ -345,9 +312,10 @@ class Leg:
         self.closed.set()
         if self._is_leaving:
             return
-        if closed := _CLOSED.get(reason):
+        is_early = self._is_lost and reason == rtc.DisconnectReason.ROOM_CLOSED
+        if (closed := endings.of_room(reason)) and not is_early:
             self._tell_left(closed)
-        else:
+        else:  # also a room that was closed since the agent was back in it before its caller
             name = rtc.DisconnectReason.Name(reason)
             self._tell_lost(f"the LiveKit server was lost ({name})")
 

@@ -1,4 +1,4 @@
-"""What leaves for the caller, 10 ms at a time and always something: the agent, an announcement in
+"""What leaves for the caller, 20 ms at a time and always something: the agent, an announcement in
 its place, and under both a noise so low that it only tells the caller that the line lives.
 
 Pure: paced by whoever calls `take`. The noise is one second of the same sound again and again.
@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from voiceagent.audio.framing import SAMPLE_RATE_HZ, Samples
+from voiceagent.audio.framing import PACKET_SAMPLES, SAMPLE_RATE_HZ, Samples
 from voiceagent.gateway.playout import AgentPlayout
 
-PACKET_MS = 10
-PACKET_SAMPLES = SAMPLE_RATE_HZ * PACKET_MS // 1000
 #: Below this the noise is left out.
 NO_NOISE_DBFS = -100.0
 
 
 class Mouth:
-    """Next: `push` the agent's frames, `say` announcements; `take` every 10 ms."""
+    """Next: `push` the agent's frames, `say` announcements; `take` every 20 ms."""
 
     def __init__(self, noise_dbfs: float = NO_NOISE_DBFS) -> None:
-        self.playout = AgentPlayout(PACKET_MS)
+        self.playout = AgentPlayout()
         self._noise = comfort_noise(noise_dbfs)
         self._announcement = np.zeros(0, np.float32)
 

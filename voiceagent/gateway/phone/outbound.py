@@ -27,6 +27,8 @@ AGENT_WITHIN_S = 10.0
 LOOK_EVERY_S = 0.1
 #: More than the time-out of the server, which answers first.
 ANSWER_MARGIN_S = 10.0
+#: Metadata of the room: nobody is to be rung for the message that all lines are busy.
+OUTBOUND = "voiceagent.outbound"
 #: A room with only an agent in it is empty to LiveKit; it must outlive the dialling.
 EMPTY_ROOM_S, LEFT_ROOM_S = 60, 5
 
@@ -90,7 +92,7 @@ async def place_call(
 
     Raises:
         ConfigError: it may not be called, or there is no trunk to call out by.
-        LiveKitRefused: no worker took the call.
+        LiveKitRefused: no worker took the call: none runs, or none has a free slot.
         livekit.api.ServerError: the server refuses; aiohttp.ClientError: there is none.
     """
     telephony.check_callable(number)
@@ -119,6 +121,7 @@ async def _bring_agent(
     await lkapi.room.create_room(
         api.CreateRoomRequest(
             name=room,
+            metadata=OUTBOUND,
             empty_timeout=EMPTY_ROOM_S,
             departure_timeout=LEFT_ROOM_S,
             agents=[dispatch] if config.agent_name else [],

@@ -1,9 +1,9 @@
-"""What a LiveKit server's refusal means, in one line, without any secret."""
+"""A LiveKit server's API, and what its refusals mean, in one line, without any secret."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 
 import aiohttp
 from livekit import api
@@ -16,9 +16,9 @@ _NO_SIP = "no response from servers"
 _NO_REDIS = "sip not connected"
 
 
-@contextlib.contextmanager
-def explained(config: LiveKitConfig) -> Iterator[None]:
-    """Turn what the API's client raises in the block into one line.
+@contextlib.asynccontextmanager
+async def server_api(config: LiveKitConfig) -> AsyncIterator[api.LiveKitAPI]:
+    """The API of a server; what its client raises in the block is turned into one line.
 
     Args:
         config: of the server that is asked.
@@ -27,7 +27,10 @@ def explained(config: LiveKitConfig) -> Iterator[None]:
         LiveKitRefused: it was refused, or there is no server.
     """
     try:
-        yield
+        async with api.LiveKitAPI(
+            config.url, config.api_key, config.secret(), failover=False
+        ) as lkapi:
+            yield lkapi
     except api.ServerError as error:
         raise LiveKitRefused(config.url, explain(error)) from error
     except aiohttp.ClientConnectionError as error:

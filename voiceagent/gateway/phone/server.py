@@ -22,6 +22,7 @@ from voiceagent.gateway.phone.config import LiveKitConfig
 from voiceagent.gateway.phone.control import RoomControl
 from voiceagent.gateway.phone.http import health_server
 from voiceagent.gateway.phone.secrets import quieten_livekit
+from voiceagent.gateway.phone.watchdog import Watchdog
 from voiceagent.gateway.phone.worker import Worker
 from voiceagent.gateway.recording import Origin
 from voiceagent.records.config import RecordsConfig
@@ -72,13 +73,17 @@ async def serve_phone(
     sounds = load_announcements(config)
     signals, gateway = signals or Signals(), gateway or GatewayConfig()
     clock = MonotonicClock()
-    async with engine_client(engine) as client, _control(config) as control:
+    async with (
+        engine_client(engine) as client,
+        _control(config) as control,
+        Watchdog.running(config) as watchdog,
+    ):
         await take_in_defaults(client, gateway)
         status = await client.status()
         calls = Calls(
             client,
             status.num_slots,
-            Setup(config, sounds, control, clock),
+            Setup(config, sounds, control, clock, watchdog),
             _origin(engine),
             SessionOptions(role=gateway.role, voice=gateway.voice),
             records,

@@ -1,4 +1,4 @@
-"""Brings a mouth's sound to a leg, 10 ms each 10 ms by the clock.
+"""Brings a mouth's sound to a leg, 20 ms each 20 ms by the clock.
 
 From the first packet on: what is sent ahead of time stays as delay in the mixer of livekit-sip
 until the call ends (measured 2026-11-21). So a packet that is late is skipped, never sent in a
@@ -11,10 +11,11 @@ import asyncio
 import logging
 from collections.abc import Callable
 
+from voiceagent.audio.framing import PACKET_MS
 from voiceagent.clock import Clock
 from voiceagent.errors import RoomError
 from voiceagent.gateway.phone.leg import Leg
-from voiceagent.gateway.phone.mouth import PACKET_MS, Mouth
+from voiceagent.gateway.phone.mouth import Mouth
 from voiceagent.gateway.playout import Pacer
 
 #: From here to the caller's ear: 88 to 118 ms to its RTP packet, and what its telephone buffers.
@@ -34,7 +35,7 @@ class Speaker:
         #: Called, a few times a second, with how much of the agent the caller has heard.
         self.on_heard: Callable[[int], None] = lambda heard_ms: None
         self._clock = clock
-        self._pacer = Pacer(PACKET_MS)
+        self._pacer = Pacer()
 
     async def run(self) -> None:
         """Send until cancelled; a leg that takes no more sound is left alone."""

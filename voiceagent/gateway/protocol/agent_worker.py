@@ -33,11 +33,13 @@ class Job:
         id: of the job.
         room: its name.
         metadata: what whoever dispatched it says of it; any text.
+        room_metadata: what whoever made the room says of it.
     """
 
     id: str
     room: str
     metadata: str
+    room_metadata: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -196,4 +198,4 @@ def _encode(**message: object) -> bytes:
 
 
 def _job(job: agent.Job) -> Job:
-    return Job(job.id, job.room.name, job.metadata)
+    return Job(job.id, job.room.name, job.metadata, job.room.metadata)
