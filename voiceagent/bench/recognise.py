@@ -94,6 +94,15 @@ def recognise_samples(
         on_sample()
 
 
+def unrecognised(folder: RunFolder, samples: Sequence[Sample], source: WordSource) -> list[Sample]:
+    """The samples that `recognise_samples` would have to listen to."""
+    return [
+        sample
+        for sample in samples
+        if not sample.fault and any(_is_waiting(folder, sample, t, source) for t in sample.takes)
+    ]
+
+
 def recognise_users(
     folder: RunFolder,
     samples: Sequence[Sample],
@@ -167,12 +176,21 @@ class Given:
         return read_transcript(self._folder / sample.key / f"{take}input.json")
 
 
-def _recognise(folder: RunFolder, sample: Sample, take: str, source: WordSource) -> None:
+def is_slow(source: WordSource) -> bool:
+    """Whether it computes on one core of this machine, so that several beside one another pay."""
+    return isinstance(source, Whisper | Sphinx)
+
+
+def _is_waiting(folder: RunFolder, sample: Sample, take: str, source: WordSource) -> bool:
     state = folder.state(sample.key, take)
     if state is None or state.status != DONE:
-        return
+        return False
     before = folder.recognised(sample.key, take)
-    if before is None or before.source != source.facts:
+    return before is None or before.source != source.facts
+
+
+def _recognise(folder: RunFolder, sample: Sample, take: str, source: WordSource) -> None:
+    if _is_waiting(folder, sample, take, source):
         words = source.words(folder, sample, take)
         folder.set_recognised(sample.key, take, Recognised(words=words, source=source.facts))
 

@@ -57,11 +57,12 @@ class Whisper(Recogniser):
         from voiceagent.testing.recogniser import Recogniser
 
         self._recogniser = Recogniser(model_dir)
+        self._facts = dict(self._recogniser.facts)  # each time a checksum of 75 MB
 
     @property
     def facts(self) -> dict[str, Any]:
         """Version, checksum and settings."""
-        return dict(self._recogniser.facts)
+        return dict(self._facts)
 
     def hear(self, pcm: Samples) -> Transcript:
         """See `Recogniser`."""
