@@ -17,7 +17,17 @@ from voiceagent.bench.suite import Sample
 from voiceagent.bench.transcript import Transcript, read_transcript
 from voiceagent.errors import AudioFileError, BenchError, ConfigError, RecogniserUnavailable
 
-KNOWN = ("auto", "whisper", "whisper:DIR", "text", "given:DIR", "parakeet", "sphinx", "none")
+KNOWN = (
+    "auto",
+    "whisper",
+    "whisper:DIR",
+    "whisper:SIZE",
+    "text",
+    "given:DIR",
+    "parakeet",
+    "sphinx",
+    "none",
+)
 
 
 class WordSource(Protocol):
@@ -57,7 +67,7 @@ def open_source(name: str) -> WordSource | None:
     if kind == "auto":
         return _best_installed()
     if kind == "whisper":
-        return Whisper(Path(place) if place else None)
+        return Whisper(place)
     if kind == "text" and not place:
         return OwnText()
     if kind == "given" and place:

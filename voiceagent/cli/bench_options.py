@@ -76,8 +76,9 @@ def add_asr_argument(parser: argparse.ArgumentParser) -> None:
         "--asr",
         default="auto",
         metavar="SOURCE",
-        help="where words come from: whisper (tiny.en from its wheel), whisper:DIR, text (the "
-        "model's own), given:DIR, parakeet (NeMo), sphinx (a second opinion on builtin), none; "
+        help="where words come from: whisper (tiny.en from its wheel), whisper:DIR, whisper:SIZE "
+        "or whisper:ID (from its hub), text (the model's own), given:DIR, parakeet (NeMo), sphinx "
+        "(a second opinion on builtin), none; "
         "auto is whisper where it is installed, else text (default: auto)",
     )
 
