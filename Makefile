@@ -105,14 +105,17 @@ page: $(PAGE)
 	@$(MAKE) --no-print-directory debian DEBIAN=chromium
 	@set -- --prefix web run page; $(NPM)
 
+# both processes must collect the same tests in the same order, some of them from sets
+FAST_TESTS = PYTHONHASHSEED=0 $(BIN)/python -m pytest -m 'not slow' -q -n 2
+
 test: setup style types imports web-check web
 	@$(MAKE) --no-print-directory debian DEBIAN=chromium
 	@$(MAKE) --no-print-directory livekit
-	$(BIN)/python -m pytest -m 'not slow' -q
+	$(FAST_TESTS)
 	$(BIN)/python -m pytest -m slow -q --durations=5
 
 unit: setup
-	$(BIN)/python -m pytest -m 'not slow' -q
+	$(FAST_TESTS)
 
 style: setup
 	$(BIN)/ruff check .

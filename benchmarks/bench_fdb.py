@@ -9,10 +9,13 @@ was, from the runs in --keep.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import filecmp
+import functools
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +25,12 @@ from tqdm import tqdm
 from voiceagent.bench.builtin import BuiltinConfig, speak_scenes
 from voiceagent.bench.compare import compare_rows
 from voiceagent.bench.folder import RunFolder
-from voiceagent.bench.recognise import open_source, recognise_samples
-from voiceagent.bench.runner import play_samples, seconds_left
+from voiceagent.bench.recognise import open_source, recognise_samples, unrecognised
+from voiceagent.bench.runner import play_samples, seconds_left, unplayed
+from voiceagent.bench.sharing import Share, Stage, run_shared
 from voiceagent.bench.stages import begin, plan_run, read_rows, score_run
+from voiceagent.bench.suite import Sample
+from voiceagent.bench.targets.base import Target
 from voiceagent.bench.targets.factory import TargetOptions, open_target
 from voiceagent.bench.targets.in_process import InProcessConfig
 from voiceagent.errors import VoiceAgentError
@@ -34,8 +40,10 @@ AGENTS = {
     "nano-off": ("in-process", "off"),
     "nano-shadow": ("in-process", "shadow"),
     "nano-on": ("in-process", "on"),
-    "cascade": ("cascade", ""),
+    "cascade": ("cascade", "off"),
 }
+#: In each process; more take no less time a conversation on one core.
+NUM_SLOTS = 16
 #: What the printed table has of each task; the documents have all.
 SHOWN = ("good", "behaves", "right", "tor", "latency_s", "stop_s")
 
@@ -68,6 +76,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=90_000, help="of the first scene")
     parser.add_argument("--asr", default="whisper", help="as of voiceagent bench")
     parser.add_argument("--agents", nargs="+", choices=AGENTS, default=list(AGENTS))
+    parser.add_argument(
+        "--processes", type=int, default=2, help="that play and recognise (default: 2)"
+    )
     keep = Path(tempfile.gettempdir()) / "bench-fdb"
     parser.add_argument(
         "--keep", type=Path, default=keep, help=f"folder of scenes and runs (default: {keep})"
@@ -79,25 +90,20 @@ def run(name: str, data: Path, config: BuiltinConfig, options: argparse.Namespac
     """One agent through all stages; prints its table and its document."""
     kind, policy = AGENTS[name]
     in_process = InProcessConfig(
-        session={} if policy in ("", "off") else {"policy": policy}, threads=options.threads
+        num_slots=NUM_SLOTS, session={"policy": policy}, threads=options.threads
     )
-    folder = RunFolder(options.keep / name)
-    is_resumed = folder.has_plan
-    target = open_target(kind, TargetOptions(in_process=in_process))
+    reopen = functools.partial(open_target, kind, TargetOptions(in_process=in_process))
+    target, folder = reopen(), RunFolder(options.keep / name)
     samples = begin(folder, plan_run("builtin", data, target.facts, config.facts()))
+    is_resumed = len(unplayed(folder, samples)) < len(samples)
     took: dict[str, float] = {}
-    with tqdm(total=round(seconds_left(folder, samples)), desc=f"{name}: playing") as bar:
-        timed(took, "playing_s", lambda: play_samples(folder, samples, target, bar.update, print))
+    with timed(took, "playing_s"):
+        play(folder, samples, Stage(play_samples, target, reopen), f"{name}: playing", options)
     target.close()
-    source = open_source(options.asr)
-    with tqdm(total=len(samples), desc=f"{name}: words") as bar:
-        timed(
-            took,
-            "recognising_s",
-            lambda: source and recognise_samples(folder, samples, source, bar.update, print),
-        )
-    with tqdm(total=len(samples), desc=f"{name}: scoring") as bar:
-        summary = timed(took, "scoring_s", lambda: score_run(folder, on_sample=bar.update))
+    with timed(took, "recognising_s"):
+        recognise(folder, samples, name, options)
+    with timed(took, "scoring_s"), tqdm(total=len(samples), desc=f"{name}: scoring") as bar:
+        summary = score_run(folder, on_sample=bar.update)
     show(name, summary)
     results = {task: found["numbers"] for task, found in summary["tasks"].items()}
     kept = ("rules", "words_from", "detector", "target", "is_whole")
@@ -107,11 +113,47 @@ def run(name: str, data: Path, config: BuiltinConfig, options: argparse.Namespac
     return folder
 
 
-def timed(took: dict[str, float], name: str, work: Callable[[], Any]) -> Any:
+def play(
+    folder: RunFolder,
+    samples: Sequence[Sample],
+    stage: Stage[Target],
+    name: str,
+    options: argparse.Namespace,
+) -> None:
+    share = Share(unplayed(folder, samples), options.processes)
+    with tqdm(total=round(seconds_left(folder, samples)), desc=name) as bar:
+        run_shared(folder, samples, stage, share, bar.update, print)
+
+
+def recognise(
+    folder: RunFolder, samples: Sequence[Sample], name: str, options: argparse.Namespace
+) -> None:
+    """Words; those of sound that another agent made too, to the last sample, are taken from it."""
+    reopen = functools.partial(open_source, options.asr)
+    source = reopen()
+    if source is None:
+        return
+    for sample in unrecognised(folder, samples, source):
+        for other in (RunFolder(options.keep / other) for other in AGENTS if other != name):
+            found = other.recognised(sample.key)
+            if found and found.source == source.facts and is_same(other, folder, sample):
+                folder.set_recognised(sample.key, "", found)
+    share = Share(unrecognised(folder, samples, source), options.processes)
+    with tqdm(total=len(samples), desc=f"{name}: words") as bar:
+        stage = Stage(recognise_samples, source, reopen)
+        run_shared(folder, samples, stage, share, bar.update, print)
+
+
+def is_same(one: RunFolder, other: RunFolder, sample: Sample) -> bool:
+    paths = (folder.inside(sample.key, "output.wav") for folder in (one, other))
+    return filecmp.cmp(*paths, shallow=False)
+
+
+@contextlib.contextmanager
+def timed(took: dict[str, float], name: str) -> Iterator[None]:
     begin_s = time.perf_counter()
-    found = work()
+    yield
     took[name] = round(time.perf_counter() - begin_s, 1)
-    return found
 
 
 def show(name: str, summary: dict[str, Any]) -> None:

@@ -1,13 +1,14 @@
 """How long `voiceagent bench` takes for a set as large as Full-Duplex-Bench v1: playing, scoring.
 
 727 recordings of 10 to 30 s, mean 20 s, in the official folders and proportions: scenes of ours one
-after another. nano plays them in this process, eight at once, and tells its words, so no recogniser
-is involved; then the first 500 are scored.
+after another. nano plays them in two processes, eight at once in each, and tells its words, so no
+recogniser is involved; then the first 500 are scored.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import tempfile
 import time
@@ -26,6 +27,7 @@ from voiceagent.bench.folder import RunFolder
 from voiceagent.bench.recognise import OwnText, recognise_samples
 from voiceagent.bench.runner import play_samples, seconds_left
 from voiceagent.bench.score import Scoring
+from voiceagent.bench.sharing import Share, Stage, run_shared
 from voiceagent.bench.stages import begin, plan_run, score_samples
 from voiceagent.bench.suite import Sample
 from voiceagent.bench.targets.in_process import InProcessConfig, InProcessTarget
@@ -53,7 +55,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=options.scratch) as scratch:
         results = measure(Path(scratch), options)
     print_table(("", "recordings", "took s", "of the official size s", "limit s"), results["rows"])
-    finish("fdb_speed", {"count": count, "slots": NUM_SLOTS}, results["figures"], options)
+    config = {"count": count, "slots": NUM_SLOTS, "processes": options.processes}
+    finish("fdb_speed", config, results["figures"], options)
 
 
 def arguments() -> argparse.Namespace:
@@ -61,6 +64,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--count", type=int, default=OFFICIAL_COUNT, help="recordings (default: 727)"
     )
+    parser.add_argument("--processes", type=int, default=2, help="that play (default: 2)")
     parser.add_argument("--scratch", type=Path, help="folder for 2 GB (default: the system's)")
     return parser.parse_args()
 
@@ -68,12 +72,15 @@ def arguments() -> argparse.Namespace:
 def measure(scratch: Path, options: argparse.Namespace) -> dict[str, Any]:
     folder = RunFolder(scratch / "run")
     make_data(scratch / "data", options.count)
-    target = InProcessTarget(InProcessConfig(num_slots=NUM_SLOTS, threads=options.threads))
+    in_process = InProcessConfig(num_slots=NUM_SLOTS, threads=options.threads)
+    reopen = functools.partial(InProcessTarget, in_process)
+    target = reopen()
     samples = begin(folder, plan_run("fdb-v1", scratch / "data", target.facts, {}))
     total_s = seconds_left(folder, samples)
     begin_s = time.perf_counter()
+    stage, share = Stage(play_samples, target, reopen), Share(samples, options.processes)
     with tqdm(total=round(total_s), desc="playing") as bar:
-        play_samples(folder, samples, target, bar.update, print)
+        run_shared(folder, samples, stage, share, bar.update, print)
     playing_s = time.perf_counter() - begin_s
     recognise_samples(folder, samples, OwnText(), lambda: None, lambda *_: None)
     scored = samples[: round(SCORED * options.count / OFFICIAL_COUNT)]

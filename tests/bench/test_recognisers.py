@@ -1,11 +1,12 @@
 """Recognisers on real speech."""
 
 import sys
+import types
 
 import numpy as np
 import pytest
 
-from voiceagent.bench.recognisers import Sphinx
+from voiceagent.bench.recognisers import Parakeet, Sphinx, Whisper
 from voiceagent.bench.suite import Sample, Task
 from voiceagent.bench.transcript import text_of
 from voiceagent.errors import BenchError, RecogniserUnavailable
@@ -55,3 +56,33 @@ def test_without_pocketsphinx_the_install_line_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "pocketsphinx", None)
     with pytest.raises(RecogniserUnavailable, match=r"voiceagent\[sphinx\]"):
         Sphinx()
+
+
+def test_a_whisper_that_is_neither_folder_nor_size_is_named():
+    pytest.importorskip("faster_whisper")
+    with pytest.raises(RecogniserUnavailable, match=r"huge is no folder .* whisper:DIR"):
+        Whisper("huge")
+
+
+def test_parakeet_gets_16_khz_and_its_words_are_on_the_recordings_clock(monkeypatch):
+    class Heard:
+        def __init__(self):
+            self.timestamp = {"word": [{"word": "yes", "start": 0.5, "end": 0.8}]}
+
+    class Model:
+        @classmethod
+        def from_pretrained(cls, name):
+            return cls()
+
+        def transcribe(self, sounds, timestamps):
+            lengths.extend(map(len, sounds))
+            return [Heard() for _ in sounds]
+
+    lengths: list[int] = []
+    nemo_asr = types.SimpleNamespace(models=types.SimpleNamespace(ASRModel=Model))
+    packages = {"nemo": types.ModuleType("nemo"), "nemo.collections": types.ModuleType("c")}
+    packages["nemo.collections"].asr = nemo_asr
+    for name, module in {**packages, "nemo.collections.asr": nemo_asr}.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    (word,) = Parakeet().hear(np.zeros(24_000, np.float32))
+    assert (lengths, word.text, word.start_s) == ([16_000], "yes", 0.5)

@@ -6,7 +6,7 @@ import soundfile
 
 from voiceagent.bench.folder import FAILED, Recognised, RunFolder, State
 from voiceagent.bench.rules import CORRECTED, UPSTREAM_D7336BD, UPSTREAM_PR12
-from voiceagent.bench.score import NO_PEOPLE, NO_WORDS, Scoring, score_sample
+from voiceagent.bench.score import NO_PEOPLE, NO_WORDS, Scoring, score_together
 from voiceagent.bench.stages import begin, plan_run
 from voiceagent.bench.verdicts import NO_JUDGE
 
@@ -32,7 +32,8 @@ def scored(tmp_path, make_data, loud_finder):
         if words is not None:
             folder.set_recognised(sample.key, "", Recognised(words=words, source={}))
         scoring = Scoring(rules=rules, people=people or {}, finder=loud_finder)
-        return score_sample(folder, sample, scoring)
+        (row,) = score_together(folder, [sample], scoring)
+        return row
 
     return score
 
@@ -175,7 +176,7 @@ def test_what_was_not_played_or_failed_has_no_scores(tmp_path, make_data, annota
     folder = RunFolder(tmp_path / "run")
     samples = begin(folder, plan_run("fdb-v1", data, {}, {}))
     folder.set_state(samples[1].key, "", State(FAILED, "it hung up"))
-    rows = [score_sample(folder, s, Scoring(finder=loud_finder)) for s in samples]
+    rows = list(score_together(folder, samples, Scoring(finder=loud_finder)))
     assert [row["status"] for row in rows] == ["not run", "failed", "failed"]
     assert rows[1]["reason"] == "it hung up"
     assert "turn_taking.json" in rows[2]["reason"]

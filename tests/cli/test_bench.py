@@ -97,6 +97,8 @@ def test_what_is_wrong_is_one_line(arguments, said, capsys, tmp_path, monkeypatc
     monkeypatch.chdir(tmp_path)
     if arguments[:2] == ("run", "fdb-v1") and "--target" not in arguments:
         arguments = (*arguments, "--target", f"replay:{tmp_path}")
+    if arguments[0] == "run" and "--asr" not in arguments:
+        arguments = (*arguments, "--asr", "none")  # else Whisper is loaded first
     assert bench(*arguments) == 2
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert error.startswith("voiceagent: error: ")

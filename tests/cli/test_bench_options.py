@@ -10,7 +10,10 @@ from voiceagent.cli.bench_options import (
     add_run_arguments,
     add_upstream_argument,
     data_of,
+    default_processes,
     open_judge_of,
+    playing_processes,
+    target_options_of,
 )
 from voiceagent.errors import ConfigError
 
@@ -54,3 +57,27 @@ def test_scenes_that_cannot_be_are_refused(tmp_path):
     with pytest.raises(ConfigError, match="no siri"):
         data_of(run_options("builtin", "--tasks", "siri"), tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_in_process_takes_turns_as_it_is_served():
+    session = target_options_of(run_options("builtin")).in_process.session
+    assert session == {"policy": "on"}
+    assert target_options_of(run_options("builtin", "--model", "m")).in_process.session == {
+        "policy": "shadow"
+    }
+    session = target_options_of(run_options("builtin", "--policy", "off")).in_process.session
+    assert session == {"policy": "off"}
+
+
+@pytest.mark.parametrize(
+    ("flags", "processes"),
+    [
+        ((), default_processes()),
+        (("--target", "cascade"), default_processes()),
+        (("--model", "m"), 1),
+        (("--model", "m", "--processes", "3"), 3),
+        (("--target", "ws://localhost:1", "--processes", "3"), 1),
+    ],
+)
+def test_only_what_computes_here_is_shared_and_only_small_models_unasked(flags, processes):
+    assert playing_processes(run_options("builtin", *flags)) == processes

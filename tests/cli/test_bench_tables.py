@@ -19,8 +19,15 @@ def test_a_difference_of_one_recording_has_no_interval(capsys):
 
 def test_what_the_numbers_hang_on_is_a_line():
     words = [{"recogniser": "faster-whisper", "version": "1.2.1", "model": "tiny.en"}]
-    summary = {"words_from": words, "judged_by": [{"judge": "m", "seed": 3}], "detector": "Silero"}
-    said = "words: faster-whisper 1.2.1 tiny.en  judge: m, seed 3  detector: Silero"
-    assert made_with(summary) == said
-    nothing = {"words_from": [], "judged_by": [], "detector": "Silero"}
-    assert made_with(nothing).startswith("words: none  judge: none")
+    summary = {
+        "target": {"session": {"policy": "on"}},
+        "words_from": words,
+        "judged_by": [{"judge": "m", "seed": 3}],
+        "detector": "Silero",
+    }
+    assert made_with(summary) == (
+        "turn-taking: on  words: faster-whisper 1.2.1 tiny.en  judge: m, seed 3  detector: Silero"
+    )
+    nothing = {"target": {}, "words_from": [], "judged_by": [], "detector": "Silero"}
+    said = "turn-taking: the target's own  words: none  judge: none"
+    assert made_with(nothing).startswith(said)

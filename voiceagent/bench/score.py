@@ -7,33 +7,28 @@ estimated to fill a gap.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from voiceagent.bench import voice
-from voiceagent.bench.annotation import Annotation, Stretch
 from voiceagent.bench.conversation import conversation_of
 from voiceagent.bench.folder import DONE, FAILED, RunFolder
+from voiceagent.bench.heard import Heard, hear
+from voiceagent.bench.outcome import is_good
 from voiceagent.bench.rules import CORRECTED, Rules
-from voiceagent.bench.scorers import backchannel, behaviour, honest, takeover, timing
+from voiceagent.bench.scorers import backchannel, honest, takeover, timing
 from voiceagent.bench.scorers.backchannel import Distribution
-from voiceagent.bench.sound import Sound, read_sound
 from voiceagent.bench.speech import SpeechFinder, rounded_s
 from voiceagent.bench.suite import Sample
 from voiceagent.bench.transcript import TimedWord, text_of
-from voiceagent.bench.verdicts import read_verdict, verdict_of
 from voiceagent.bench.voice import AgentSound
-from voiceagent.errors import BenchError, VoiceAgentError
-from voiceagent.records.axes import Axes, measure
-from voiceagent.records.conversation import Conversation
-from voiceagent.records.events import BACKCHANNEL_MS, WANTED
+from voiceagent.errors import VoiceAgentError
+from voiceagent.records.axes import measure
 from voiceagent.testing.words import normalise
 
 NO_WORDS = "no words recognised: run 'voiceagent bench asr'"
 NO_PEOPLE = "needs --upstream, a checkout of the official repository"
-
-_MOST_APART_S = 0.08
 
 Row = dict[str, Any]
 
@@ -53,101 +48,39 @@ class Scoring:
     finder: SpeechFinder = field(default_factory=SpeechFinder)
 
 
-def score_sample(folder: RunFolder, sample: Sample, scoring: Scoring) -> Row:
-    """The row of one recording.
+def score_together(folder: RunFolder, samples: Sequence[Sample], scoring: Scoring) -> Iterator[Row]:
+    """The rows of some recordings, which are listened to at once.
 
     Args:
         folder: of the run.
-        sample: of its plan.
+        samples: of its plan.
         scoring: rules, people and detector.
 
-    Returns:
-        "task", "id", "status" ("done", "failed" or "not run"), "reason", and if done the scores.
+    Yields:
+        Of each "task", "id", "status" ("done", "failed" or "not run"), "reason", and if done the
+        scores.
     """
-    row: Row = {"task": sample.task.name, "id": sample.id}
+    statuses = [_status(folder, sample) for sample in samples]
+    played = [s for s, (status, _) in zip(samples, statuses, strict=True) if status == DONE]
+    heard = iter(hear(folder, played, scoring.finder))
+    for sample, (status, reason) in zip(samples, statuses, strict=True):
+        row: Row = {"task": sample.task.name, "id": sample.id}
+        found = next(heard) if status == DONE else None
+        if isinstance(found, VoiceAgentError):
+            status, reason = FAILED, str(found)
+        row |= {"status": status, "reason": reason}
+        yield row | _scores(found, scoring) if isinstance(found, Heard) else row
+
+
+def _status(folder: RunFolder, sample: Sample) -> tuple[str, str]:
+    """What came of a recording when it was played, and why."""
+    if sample.fault:
+        return FAILED, sample.fault
     state = folder.state(sample.key)
-    if sample.fault or (state is not None and state.status == FAILED):
-        return {**row, "status": FAILED, "reason": sample.fault or (state.reason if state else "")}
-    if state is None:
-        return {**row, "status": "not run", "reason": ""}
-    try:
-        heard = _listen(folder, sample, scoring)
-    except VoiceAgentError as error:
-        return {**row, "status": FAILED, "reason": str(error)}
-    return {**row, "status": DONE, "reason": "", **_scores(heard, scoring)}
+    return ("not run", "") if state is None else (state.status, state.reason)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Heard:
-    """A recording with all that its scores are made of."""
-
-    sample: Sample
-    annotation: Annotation
-    words: tuple[TimedWord, ...] | None
-    #: As the target told them, if it did, else `words`.
-    meant: tuple[TimedWord, ...] | None
-    output: Sound
-    user: list[Stretch]
-    agent: list[Stretch]
-    clean: AgentSound | None
-    #: Field of the row, what it holds, and why it holds nothing.
-    verdict: str
-    judged: Any
-    not_judged: str
-
-    @property
-    def duration_s(self) -> float:
-        return self.output.duration_s
-
-    @property
-    def turn_end_s(self) -> float | None:
-        """When the user is done, annotated or heard."""
-        if self.annotation.turn_end_s is not None:
-            return self.annotation.turn_end_s
-        return self.user[-1][1] if self.user else None
-
-
-def _listen(folder: RunFolder, sample: Sample, scoring: Scoring) -> _Heard:
-    assert sample.annotation is not None, "a sample without fault has an annotation"
-    source = read_sound(sample.input_path())
-    output = read_sound(folder.inside(sample.key, "output.wav"))
-    if abs(source.duration_s - output.duration_s) > _MOST_APART_S:
-        raise BenchError(
-            f"{folder.inside(sample.key, 'output.wav')}: lasts {output.duration_s:.2f} s, its "
-            f"input {source.duration_s:.2f} s; both must be on one clock"
-        )
-    user, agent = scoring.finder.stretches([source.for_detector(), output.for_detector()])
-    recognised = folder.recognised(sample.key)
-    words = None if recognised is None else recognised.words
-    judged, not_judged = _verdict(folder, sample, words)
-    return _Heard(
-        sample=sample,
-        annotation=sample.annotation,
-        words=words,
-        meant=folder.own_words(sample.key) or words,
-        output=output,
-        user=user,
-        agent=agent,
-        clean=voice.read_clean(folder, sample),
-        verdict=verdict_of(sample),
-        judged=judged,
-        not_judged=not_judged,
-    )
-
-
-def _verdict(
-    folder: RunFolder, sample: Sample, words: Sequence[TimedWord] | None
-) -> tuple[Any, str]:
-    """What a judge or, in our own scenes, the rule says; or why there is nothing."""
-    if words is None or not verdict_of(sample):
-        return None, ""
-    assert sample.annotation is not None, "a sample without fault has an annotation"
-    if sample.annotation.scene is not None:
-        return behaviour.rule_tag(**overlap_texts(sample, words)), ""
-    return read_verdict(folder, sample)
-
-
-def _scores(heard: _Heard, scoring: Scoring) -> Row:
+def _scores(heard: Heard, scoring: Scoring) -> Row:
     axes, missing = heard.sample.task.axes, {}
     row: Row = {"duration_s": round(heard.duration_s, 3)}
     if heard.words is None:
@@ -168,7 +101,7 @@ def _scores(heard: _Heard, scoring: Scoring) -> Row:
     return row | _looked_at(heard) | _axes(heard) | {"missing": missing}
 
 
-def _takeover(heard: _Heard) -> Row:
+def _takeover(heard: Heard) -> Row:
     if heard.words is None:
         return {"takeover": None, "latency_s": None, "num_words": None, "span_s": None}
     words, since_s = heard.words, heard.turn_end_s
@@ -199,10 +132,11 @@ def _begun_before(words: Sequence[TimedWord], time_s: float) -> tuple[TimedWord,
     return tuple(words[:count])
 
 
-def _backchannel(heard: _Heard, scoring: Scoring) -> Row:
-    rules = scoring.rules
+def _backchannel(heard: Heard, scoring: Scoring) -> Row:
+    rules, spans = scoring.rules, heard.agent_spans
     pcm = heard.output.for_detector(rules.detector_ignores_rate)
-    (spans,) = scoring.finder.spans([pcm])
+    if rules.detector_ignores_rate:
+        (spans,) = scoring.finder.spans([pcm])
     found = backchannel.judge(
         rounded_s(spans, len(pcm)),
         heard.words or (),
@@ -213,7 +147,7 @@ def _backchannel(heard: _Heard, scoring: Scoring) -> Row:
     return found if heard.words is not None else {**found, "backchannel_takeover": None}
 
 
-def _overlap(heard: _Heard, scoring: Scoring) -> Row:
+def _overlap(heard: Heard, scoring: Scoring) -> Row:
     overlap = heard.annotation.overlap
     row = timing.measure(heard.user, heard.agent, overlap).to_json()
     if heard.words is not None and overlap is not None:
@@ -222,39 +156,7 @@ def _overlap(heard: _Heard, scoring: Scoring) -> Row:
     return row
 
 
-def overlap_texts(sample: Sample, words: Sequence[TimedWord]) -> dict[str, str]:
-    """What a judge of an overlap in one of our own scenes has to go by.
-
-    Args:
-        sample: of a scene with an overlap.
-        words: of the agent.
-
-    Returns:
-        The arguments of `behaviour.rule_tag`.
-    """
-    annotation = sample.annotation
-    assert annotation is not None, "a scored sample has an annotation"
-    assert annotation.scene is not None, "only our own scenes have a script"
-    assert annotation.overlap is not None, "and this one an overlap"
-    onset_s, overlap = annotation.overlap[0], annotation.overlap_text
-    answer, *more = annotation.scene.expected.answers
-    return {
-        "said": text_of([word for word in words if word.start_s >= onset_s]),
-        "before": text_of([word for word in words if word.start_s < onset_s]),
-        "answer": answer,
-        "response": more[0] if more else _response(overlap),
-        "overlap": overlap,
-    }
-
-
-def _response(overlap: str) -> str:
-    """What would answer an overlap that wants no answer."""
-    from voiceagent.scenes.domain import turn_for
-
-    return turn_for(overlap).agent_text
-
-
-def _looked_at(heard: _Heard) -> Row:
+def _looked_at(heard: Heard) -> Row:
     """The honest columns; where an overlap is, the agent may well speak before it."""
     waits = {"pause", "turn", "backchannel"} & set(heard.sample.task.axes)
     return honest.look(
@@ -265,7 +167,7 @@ def _looked_at(heard: _Heard) -> Row:
     ).to_json()
 
 
-def _axes(heard: _Heard) -> Row:
+def _axes(heard: Heard) -> Row:
     """The same recording by the definitions that live calls are judged by."""
     talk = conversation_of(
         heard.sample.task,
@@ -284,7 +186,7 @@ def _axes(heard: _Heard) -> Row:
     }
 
 
-def _is_right(heard: _Heard) -> bool | None:
+def _is_right(heard: Heard) -> bool | None:
     """Whether the last thing it meant to say is a script's last answer; None without a script.
 
     A recogniser's slip is no wrong answer, so a target that tells its words is taken at them.
@@ -294,41 +196,3 @@ def _is_right(heard: _Heard) -> bool | None:
     assert heard.annotation.scene is not None, "only our own scenes have answers"
     answer = normalise(heard.annotation.scene.expected.answers[-1])
     return normalise(text_of(heard.meant))[-len(answer) :] == answer
-
-
-def is_good(sample: Sample, talk: Conversation, axes: Axes) -> bool | None:
-    """Whether the outcome is what the task wants; None where nothing overlapped after all.
-
-    A pause held and the turn then taken, a turn taken, both without cutting in; the user's floor
-    kept; an interruption honoured within a second; an overlap spoken through that is none of the
-    agent's business; nothing said into noise.
-    """
-    task, is_kept = sample.task, axes.floor_kept.count == axes.floor_kept.of
-    if "overlap" in task.axes or "interruption" in task.axes:
-        return _is_overlap_good(task.overlap_kind, axes)
-    if "silence" in task.axes:
-        return not talk.agent
-    if "backchannel" in task.axes:
-        return is_kept and not _talks_into(talk)
-    is_taken = axes.turns_taken.count == axes.turns_taken.of > 0
-    return is_taken and is_kept and axes.pauses_held.count == axes.pauses_held.of
-
-
-def _talks_into(talk: Conversation) -> bool:
-    """Whether the agent is talking when a turn begins, and goes on: it never got the floor."""
-    turns = [speech for speech in talk.user if speech.kind == "turn"]
-    return any(
-        agent.span.start_ms < turn.start_ms < agent.span.end_ms - BACKCHANNEL_MS
-        for turn in turns
-        for agent in talk.agent
-    )
-
-
-def _is_overlap_good(kind: str, axes: Axes) -> bool | None:
-    if kind == "interruption":
-        honoured = axes.interruptions_honoured
-        return honoured.count == 1 if honoured.of else None
-    found = axes.of_kind(kind)
-    if not found or found[0].outcome == "not_exercised":
-        return None
-    return found[0].outcome == WANTED[kind]

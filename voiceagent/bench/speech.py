@@ -62,10 +62,7 @@ class SpeechFinder:
 
     def stretches(self, channels: Sequence[Samples]) -> list[list[tuple[float, float]]]:
         """Of each channel, from when to when it holds speech, in seconds; see `spans`."""
-        return [
-            [(start / RATE_HZ, end / RATE_HZ) for start, end in found]
-            for found in self.spans(channels)
-        ]
+        return [in_seconds(found) for found in self.spans(channels)]
 
     def spans(
         self, channels: Sequence[Samples], how: Segmentation = Segmentation()
@@ -81,19 +78,21 @@ class SpeechFinder:
 
     def probabilities(self, channels: Sequence[Samples]) -> list[Probabilities]:
         """How likely each window of 32 ms holds speech: f32[ceil(N / 512)] per channel."""
-        counts = [-(-len(pcm) // WINDOW_SAMPLES) for pcm in channels]
-        longest = max(counts, default=0) * WINDOW_SAMPLES
-        sound = np.zeros((len(channels), _CONTEXT_SAMPLES + longest), np.float32)
-        for row, pcm in zip(sound, channels, strict=True):
-            row[_CONTEXT_SAMPLES : _CONTEXT_SAMPLES + len(pcm)] = pcm
-        state = np.zeros((2, len(channels), _STATE), np.float32)
-        rate, columns = np.array(RATE_HZ, np.int64), []
-        for start in range(0, longest, WINDOW_SAMPLES):
-            window = sound[:, start : start + _CONTEXT_SAMPLES + WINDOW_SAMPLES]
-            output, state = self._session.run(None, {"input": window, "state": state, "sr": rate})
-            columns.append(output[:, 0])
-        rows = np.stack(columns, axis=1) if columns else np.zeros((len(channels), 0), np.float32)
-        return [row[:count] for row, count in zip(rows, counts, strict=True)]
+        counts = np.array([-(-len(pcm) // WINDOW_SAMPLES) for pcm in channels], np.int64)
+        order, most = np.argsort(-counts, kind="stable"), int(counts.max(initial=0))
+        sound = np.zeros((len(counts), _CONTEXT_SAMPLES + most * WINDOW_SAMPLES), np.float32)
+        for row, index in zip(sound, order, strict=True):
+            row[_CONTEXT_SAMPLES : _CONTEXT_SAMPLES + len(channels[index])] = channels[index]
+        state, rate = np.zeros((2, len(counts), _STATE), np.float32), np.array(RATE_HZ, np.int64)
+        found = np.zeros((len(counts), most), np.float32)
+        for index in range(most):
+            going = int((counts > index).sum())  # the longest come first; who is done is left out
+            start = index * WINDOW_SAMPLES
+            window = sound[:going, start : start + _CONTEXT_SAMPLES + WINDOW_SAMPLES]
+            inputs = {"input": window, "state": state[:, :going], "sr": rate}
+            output, state = self._session.run(None, inputs)
+            found[order[:going], index] = output[:, 0]
+        return [row[:count] for row, count in zip(found, counts, strict=True)]
 
 
 def segment(
@@ -116,6 +115,11 @@ def segment(
     if len(ended) < len(runs) and num_samples - runs[-1][0] > least:
         found.append([runs[-1][0], num_samples])
     return _widened(found, num_samples)
+
+
+def in_seconds(spans: Sequence[SampleSpan]) -> list[tuple[float, float]]:
+    """Spans of samples at 16 kHz as seconds."""
+    return [(start / RATE_HZ, end / RATE_HZ) for start, end in spans]
 
 
 def rounded_s(spans: Sequence[SampleSpan], num_samples: int) -> list[tuple[float, float]]:

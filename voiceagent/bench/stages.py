@@ -16,7 +16,7 @@ from typing import Any
 
 from voiceagent.bench.folder import Plan, RunFolder, check_apart
 from voiceagent.bench.rules import CORRECTED, Rules
-from voiceagent.bench.score import Row, Scoring, score_sample
+from voiceagent.bench.score import Row, Scoring, score_together
 from voiceagent.bench.suite import Sample, chosen, read_samples
 from voiceagent.bench.suites import people_for, planned_samples, tasks_of
 from voiceagent.bench.summary import SCHEMA, summarise
@@ -25,6 +25,8 @@ from voiceagent.bench.verdicts import read_verdict
 from voiceagent.errors import BenchError
 
 _MOST_THREADS = 4
+#: Recordings that are listened to at once.
+_TOGETHER = 8
 ROWS, SUMMARY = "scores.jsonl", "summary.json"
 
 
@@ -106,14 +108,19 @@ def score_run(
 
 
 def score_samples(folder: RunFolder, samples: Sequence[Sample], scoring: Scoring) -> Iterator[Row]:
-    """Score recordings, several beside one another; see `score.score_sample`.
+    """Score recordings, several beside one another; see `score.score_together`.
 
     Yields:
         Their rows, in order.
     """
+
+    def score(first: int) -> list[Row]:
+        return list(score_together(folder, samples[first : first + _TOGETHER], scoring))
+
     # the detector's network, which takes most of the time, runs outside the interpreter's lock
     with ThreadPoolExecutor(min(_MOST_THREADS, os.cpu_count() or 1), "score") as pool:
-        yield from pool.map(lambda sample: score_sample(folder, sample, scoring), samples)
+        for rows in pool.map(score, range(0, len(samples), _TOGETHER)):
+            yield from rows
 
 
 def read_summary(folder: RunFolder) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,20 +15,24 @@ from voiceagent.bench.compare import compare_rows, disagreements
 from voiceagent.bench.folder import RunFolder
 from voiceagent.bench.report import render
 from voiceagent.bench.rules import rules_named
-from voiceagent.bench.runner import play_samples, seconds_left
+from voiceagent.bench.runner import play_samples, seconds_left, unplayed
+from voiceagent.bench.sharing import Share, Stage, run_shared
 from voiceagent.bench.stages import begin, plan_run, read_rows, read_summary, score_run
 from voiceagent.bench.suites import planned_samples
-from voiceagent.bench.targets.factory import check_reachable
+from voiceagent.bench.targets.factory import check_reachable, open_target
 from voiceagent.bench.verdicts import judge_samples, read_prompts
 from voiceagent.cli.bench_options import (
     add_asr_argument,
     add_judge_arguments,
+    add_processes_argument,
     add_run_arguments,
     add_score_arguments,
     add_upstream_argument,
     data_of,
+    default_processes,
     open_judge_of,
-    open_target_of,
+    playing_processes,
+    target_options_of,
 )
 from voiceagent.cli.bench_tables import print_comparison, print_summary
 from voiceagent.errors import BenchError, ConfigError
@@ -42,7 +47,8 @@ if TYPE_CHECKING:
 DESCRIPTION = """\
 Score an agent on Full-Duplex-Bench: pauses, backchannels, turns, interruptions, overlaps.
 
-  voiceagent bench                               the embedded model on our own scenes, right here
+  voiceagent bench                               the embedded model on our own scenes, right here,
+                                                 with turn-taking as it is served
   voiceagent bench run fdb-v1 --data DIR         a set that you downloaded; DIR holds its folders
   voiceagent bench run fdb-v1.5 --data DIR --target replay:OUTPUTS     recordings that you have
   voiceagent bench asr RUN --asr parakeet        recognise what was said once more, otherwise
@@ -105,6 +111,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         stage.add_argument("out", type=Path, metavar="RUN", help="folder of the run")
     for stage in (asr, judge):
         add_asr_argument(stage)
+    add_processes_argument(asr)
     add_judge_arguments(judge)
     add_upstream_argument(judge)
     add_score_arguments(score)
@@ -122,18 +129,19 @@ def run(options: argparse.Namespace) -> int:
     rules_named(options.compat)
     judge = open_judge_of(options)
     source = None if options.only_play else open_source(options.asr)
-    target = open_target_of(options)
+    reopen = functools.partial(open_target, options.target, target_options_of(options))
+    target = reopen()
     check_reachable(options.target)
     print(f"{options.suite} on {options.target}, in {folder.path}")
     try:
         samples = _prepare(folder, options, target.facts)
         prompts = read_prompts(samples, options.upstream) if judge is not None else {}
-        _play(folder, samples, target)
+        _play(folder, samples, Stage(play_samples, target, reopen), playing_processes(options))
     finally:
         target.close()
     if options.only_play:
         return 0
-    _recognise(folder, samples, source)
+    _recognise(folder, samples, source, options)
     if judge is not None:
         _judge(folder, samples, judge, source, prompts)
     summary = _score(folder, options)
@@ -146,7 +154,7 @@ def run_asr(options: argparse.Namespace) -> int:
     from voiceagent.bench.recognise import open_source
 
     folder = RunFolder(options.out)
-    _recognise(folder, planned_samples(folder.plan()), open_source(options.asr))
+    _recognise(folder, planned_samples(folder.plan()), open_source(options.asr), options)
     return 0
 
 
@@ -212,18 +220,29 @@ def _stage(
     return parser
 
 
-def _play(folder: RunFolder, samples: Sequence[Sample], target: Target) -> None:
+def _play(
+    folder: RunFolder, samples: Sequence[Sample], stage: Stage[Target], processes: int
+) -> None:
+    share = Share(unplayed(folder, samples), processes)
     with tqdm(total=seconds_left(folder, samples), desc="playing", bar_format=_SECONDS_BAR) as bar:
-        play_samples(folder, samples, target, bar.update, _print_failure)
+        run_shared(folder, samples, stage, share, bar.update, _print_failure)
 
 
-def _recognise(folder: RunFolder, samples: Sequence[Sample], source: WordSource | None) -> None:
-    from voiceagent.bench.recognise import recognise_samples
+def _recognise(
+    folder: RunFolder,
+    samples: Sequence[Sample],
+    source: WordSource | None,
+    options: argparse.Namespace,
+) -> None:
+    from voiceagent.bench.recognise import is_slow, open_source, recognise_samples, unrecognised
 
     if source is None:
         return
+    stage = Stage(recognise_samples, source, functools.partial(open_source, options.asr))
+    processes = (options.processes or default_processes()) if is_slow(source) else 1
+    share = Share(unrecognised(folder, samples, source), processes)
     with _bar(len(samples), f"words: {source.facts['recogniser']}", "recording") as bar:
-        recognise_samples(folder, samples, source, bar.update, _print_failure)
+        run_shared(folder, samples, stage, share, bar.update, _print_failure)
 
 
 def _judge(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tqdm import tqdm
 
@@ -13,7 +13,7 @@ from voiceagent.bench.builtin import DEFAULT_COUNT, DEFAULT_SEED, BuiltinConfig,
 from voiceagent.bench.judge import KEY_VARIABLE, Judge, JudgeConfig
 from voiceagent.bench.rules import CORRECTED, RULES
 from voiceagent.bench.suites import SUITES
-from voiceagent.bench.targets.factory import KNOWN_TARGETS, TargetOptions, open_target
+from voiceagent.bench.targets.factory import KNOWN_TARGETS, TargetOptions
 from voiceagent.bench.targets.in_process import InProcessConfig
 from voiceagent.cli.options import (
     add_model_arguments,
@@ -23,9 +23,7 @@ from voiceagent.cli.options import (
 )
 from voiceagent.cli.voices import default_root
 from voiceagent.errors import ConfigError
-
-if TYPE_CHECKING:
-    from voiceagent.bench.targets.base import Target
+from voiceagent.settings import default_policy
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,8 +59,9 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         default=8,
         help="conversations at once, in process or with a gateway (default: 8)",
     )
+    add_processes_argument(parser)
     parser.add_argument("--token", help="of a gateway that wants one")
-    add_policy_argument(parser, default="off")
+    add_policy_argument(parser, default="of the model in process, as serve does: on for nano")
     parser.add_argument("--only-play", action="store_true", help="stop after the first stage")
     add_asr_argument(parser)
     add_judge_arguments(parser)
@@ -77,9 +76,22 @@ def add_asr_argument(parser: argparse.ArgumentParser) -> None:
         "--asr",
         default="auto",
         metavar="SOURCE",
-        help="where words come from: whisper (tiny.en from its wheel), whisper:DIR, text (the "
-        "model's own), given:DIR, parakeet (NeMo), sphinx (a second opinion on builtin), none; "
+        help="where words come from: whisper (tiny.en from its wheel), whisper:DIR, whisper:SIZE "
+        "or whisper:ID (from its hub), text (the model's own), given:DIR, parakeet (NeMo), sphinx "
+        "(a second opinion on builtin), none; "
         "auto is whisper where it is installed, else text (default: auto)",
+    )
+
+
+def add_processes_argument(parser: argparse.ArgumentParser) -> None:
+    """--processes; None where it is not given."""
+    parser.add_argument(
+        "--processes",
+        type=positive_int,
+        metavar="N",
+        help="so many share the recordings where all is computed here: targets in-process and "
+        "cascade, recognisers whisper and sphinx (default: 2 on two cores or more, but 1 for "
+        "models other than nano)",
     )
 
 
@@ -123,23 +135,37 @@ def add_upstream_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def open_target_of(options: argparse.Namespace) -> Target:
-    """The target of ``bench run``."""
-    given = {"role": options.role, "voice": options.voice}
-    session: dict[str, Any] = {name: value for name, value in given.items() if value}
-    if options.policy not in (None, "off"):
-        session["policy"] = options.policy
+def target_options_of(options: argparse.Namespace) -> TargetOptions:
+    """What the target of ``bench run`` is opened with; turn-taking as it is served."""
+    given = {
+        "role": options.role,
+        "voice": options.voice,
+        "policy": options.policy or default_policy(options.model),
+    }
     config = InProcessConfig(
         model=options.model,
         adapter=options.adapter,
         device=options.device,
         num_slots=options.slots,
         threads=options.threads,
-        session=session,
+        session={name: value for name, value in given.items() if value},
         voices=options.voices or default_root(),
     )
-    wanted = TargetOptions(in_process=config, token=options.token, num_lanes=options.slots)
-    return open_target(options.target, wanted)
+    return TargetOptions(in_process=config, token=options.token, num_lanes=options.slots)
+
+
+def playing_processes(options: argparse.Namespace) -> int:
+    """How many share the playing; a target that is not in this process has one place."""
+    kind = options.target.partition(":")[0]
+    if kind not in ("in-process", "cascade"):
+        return 1
+    is_small = kind == "cascade" or options.model == "nano"  # others would fill the memory twice
+    return options.processes or (default_processes() if is_small else 1)
+
+
+def default_processes() -> int:
+    """Two, where there are as many cores."""
+    return min(2, os.cpu_count() or 1)
 
 
 def open_judge_of(options: argparse.Namespace) -> Judge | None:

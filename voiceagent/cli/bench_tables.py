@@ -30,7 +30,9 @@ def made_with(summary: Mapping[str, Any]) -> str:
     """What the numbers hang on besides the rules, in a line."""
     heard = [_named(source, "recogniser", "version", "model") for source in summary["words_from"]]
     judged = [f"{_named(judge, 'judge')}, seed {judge['seed']}" for judge in summary["judged_by"]]
+    session = summary["target"].get("session") or {}
     parts = {
+        "turn-taking": session.get("policy") or "the target's own",
         "words": "; ".join(heard) or "none",
         "judge": "; ".join(judged) or "none",
         "detector": summary["detector"],

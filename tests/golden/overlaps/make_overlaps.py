@@ -16,9 +16,9 @@ from pathlib import Path
 
 from voiceagent.bench.builtin import BuiltinConfig, speak_scenes
 from voiceagent.bench.folder import RunFolder
+from voiceagent.bench.heard import overlap_texts
 from voiceagent.bench.recognise import open_source, recognise_samples
 from voiceagent.bench.runner import play_samples
-from voiceagent.bench.score import overlap_texts
 from voiceagent.bench.stages import begin, plan_run
 from voiceagent.bench.targets import cascade
 from voiceagent.bench.targets.factory import TargetOptions, open_target

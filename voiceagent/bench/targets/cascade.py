@@ -4,7 +4,7 @@ What most voice agents are built as, so that a model that hears and speaks at on
 beat. It waits for a silence, recognises what was said before it, and answers by the rules of the
 embedded model's domain; whoever speaks into its answer for a quarter of a second stops it, whatever
 they say. In this process and faster than real time, but what a turn took to compute stands on the
-recording's clock, so two runs differ by milliseconds.
+recording's clock, in processor's time: two runs differ by milliseconds, on a busy machine too.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 from voiceagent.audio.framing import FRAME_MS, FRAME_SAMPLES, SAMPLE_RATE_HZ, Samples
 from voiceagent.bench.targets.base import Call, OnSeconds, Outcome, Reply, in_lanes
 from voiceagent.bench.transcript import TimedWord, Transcript
-from voiceagent.clock import Clock, MonotonicClock
+from voiceagent.clock import Clock, ProcessorClock
 from voiceagent.scenes.domain import (
     BACKCHANNELS,
     REFUSAL,
@@ -99,7 +99,7 @@ class CascadeTarget:
             RecogniserUnavailable: Whisper is missing or damaged.
             SynthesisUnavailable: hibari is missing.
         """
-        self._clock = clock or MonotonicClock()
+        self._clock = clock or ProcessorClock()
         self._now = now
         self._vad = SileroVad(1)
         self._downsampler = Downsampler(RATE_HZ, 1)
@@ -115,7 +115,7 @@ class CascadeTarget:
             "parts": ["Silero VAD", "Whisper tiny.en", "rules", f"{AGENT_VOICE} voice"],
             "end_of_turn_ms": END_FRAMES * FRAME_MS,
             "barge_in_ms": BARGE_IN_FRAMES * FRAME_MS,
-            "pace": "faster than real time, computing time on the clock",
+            "pace": "faster than real time, processor's time on the clock",
         }
 
     def converse(self, calls: Iterable[Call], on_seconds: OnSeconds) -> Iterator[Outcome]:

@@ -93,7 +93,7 @@ class InProcessTarget:
             "model": config.model,
             "adapter": None if config.adapter is None else str(config.adapter),
             "device": config.device,
-            "session": dict(config.session),
+            "session": {"policy": EngineConfig().policy, **config.session},
             "pace": "faster than real time",
             "delay_ms": FRAME_MS,
         }
