@@ -136,15 +136,16 @@ def test_average_gradients_of_one_process_keeps_them_and_fills_in_missing_ones(t
 class Diverging(Line):
     """Now and then the loss is no number, and the weights with it."""
 
-    def __init__(self, *bad_steps):
+    def __init__(self, *bad_steps, spoils_weights=True):
         super().__init__()
-        self.bad_steps = bad_steps
+        self.bad_steps, self.spoils_weights = bad_steps, spoils_weights
 
     def loss(self, progress, generator):
         loss, parts = super().loss(progress, generator)
         if len(self.seen) in self.bad_steps:
-            with torch.no_grad():
-                self.module.bias.fill_(torch.nan)
+            if self.spoils_weights:
+                with torch.no_grad():
+                    self.module.bias.fill_(torch.nan)
             loss = loss * torch.nan
         return loss, parts
 
@@ -158,10 +159,15 @@ def test_train_goes_back_to_its_checkpoint_when_a_gradient_is_not_finite(workspa
 
 
 def test_train_leaves_out_a_step_that_diverges_before_its_first_checkpoint(workspace, caplog):
-    task = Diverging(2)
+    task = Diverging(2, spoils_weights=False)
     assert run(task, workspace, 1.0)
     assert "gradient not finite at step 2; left out" in caplog.text
     assert workspace.read_json("curves/line")[-1]["slope"] == pytest.approx(3, abs=0.3)
+
+
+def test_train_whose_weights_diverge_before_its_first_checkpoint_gives_up(workspace):
+    with pytest.raises(TrainingError, match="line: gradients are not finite"):
+        run(Diverging(2), workspace, 1.0)
 
 
 def test_train_that_diverges_again_and_again_gives_up(workspace):

@@ -33,7 +33,7 @@ def right_tracks(batch):
 
 
 def test_track_losses_of_the_targets_themselves_are_nothing(task):
-    batch = task._batch([0, 40])
+    batch = task._batch(torch.tensor([0, 40]))
     losses = track_losses(right_tracks(batch), batch)
     assert set(losses) == {"harmonic", "slope", "noise", "pitch", "voicing"}
     assert all(value < 1e-5 for value in losses.values())
@@ -41,7 +41,7 @@ def test_track_losses_of_the_targets_themselves_are_nothing(task):
 
 @pytest.mark.parametrize(("place", "name"), [(0, "harmonic"), (70, "noise"), (104, "pitch")])
 def test_track_losses_name_what_is_wrong(task, place, name):
-    batch = task._batch([0, 40])
+    batch = task._batch(torch.tensor([0, 40]))
     tracks = right_tracks(batch)
     tracks[..., place] += 3.0
     wrong = {key for key, value in track_losses(tracks, batch).items() if value > 1e-3}
