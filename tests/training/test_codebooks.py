@@ -57,6 +57,13 @@ def test_fewer_levels_use_the_first_codebooks_only(trainer, clusters):
     assert torch.equal(trainer.quantizer.codebooks[1], untouched)
 
 
+def test_latents_that_are_not_finite_are_not_learnt(trainer, clusters):
+    trainer(clusters)
+    trainer(clusters * torch.nan)
+    assert trainer.quantizer.codebooks.isfinite().all()
+    assert trainer.sums.isfinite().all()
+
+
 def test_evaluation_changes_no_codebook(trainer, clusters):
     before = trainer.quantizer.codebooks.clone()
     left_over(trainer, clusters)

@@ -69,7 +69,8 @@ class CodebookTrainer(nn.Module):
         if self.training and not bool(self.is_placed[level]):
             self._place(residual, level)
         code = (residual @ codebook.t() - half_square_norms(codebook)).argmax(-1)
-        if self.training:
+        # one batch that is not finite would stay in the averages for ever
+        if self.training and bool(residual.isfinite().all()):
             self._follow(residual, code, level)
         return code
 
