@@ -137,3 +137,14 @@ def are_right(recogniser):
         return True
 
     return are_right
+
+
+@pytest.fixture(scope="session")
+def is_right(recogniser):
+    """Whether Whisper hears the right answer, as `are_right` of several."""
+
+    def is_right(one):
+        said = recogniser.transcribe(one.sound.at_24_khz())
+        return word_accuracy([one.wanted], [said]) >= 0.8
+
+    return is_right
