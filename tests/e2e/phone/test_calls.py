@@ -153,7 +153,7 @@ async def test_four_callers_at_once_are_answered_and_a_fifth_is_told(phone, ask,
     right = [[is_right(one) for one in twice] for twice in asked]
     latencies = ", ".join(f"{one.latency_s:.2f}" for twice in asked for one in twice)
     tell(
-        f"four at once: {sum(map(sum, right))} of 8 answers right; rang {max(rang_s):.2f} s at most; "
+        f"four at once: {sum(map(sum, right))} of 8 right; rang {max(rang_s):.2f} s at most; "
         f"from question to answer {latencies} s"
     )
     assert all(map(any, right)), right
