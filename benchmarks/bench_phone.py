@@ -6,7 +6,7 @@
          worker with the echo engine, which takes frames of 80 ms as every model does. Wanted: the
          median of `echo` at most 100 ms above that of `direct`.
   calls  telephones that ask the embedded model a question every 6 s, more and more of them, until
-         the 99th percentile of a step reaches 80 ms, one question in ten gets no right answer, or
+         the 99th percentile of a step reaches 80 ms, one question in three has no right answer, or
          one frame in fifty comes too late to be played without a gap.
 
 Not in the loop: the SIP service's resampling and mixing, some 100 ms with G.722 and 180 ms with

@@ -1,6 +1,5 @@
 import json
 
-import numpy as np
 import pytest
 
 from voiceagent.cli import main
@@ -12,7 +11,7 @@ from voiceagent.training import pipeline
 from voiceagent.training.budget import SHARES, Budget
 from voiceagent.training.clock import Deadline, deadline_in
 from voiceagent.training.export import MOST_BYTES, folder_bytes
-from voiceagent.training.pipeline import GrowingCalls, TrainingRun, train_nano
+from voiceagent.training.pipeline import TrainingRun, train_nano
 
 
 def a_run(path, workers=1, deadline=None):
@@ -66,24 +65,6 @@ def test_on_a_gpu_calls_are_made_beside_the_decoder(tmp_path):
     stages = dict(pipeline._stages(run))
     assert "dialogues" not in stages
     assert stages["decoder"] == [pipeline.learn_conversation, *[pipeline.make_calls] * 3]
-
-
-def test_growing_calls_are_returned_once(workspace):
-    def write(number):
-        row = np.full((2, 3), number, np.int16)
-        streams = dict.fromkeys(("text", "user_text", "user", "agent"), row)
-        workspace.write_arrays(f"dialogues/{number:05d}", streams)
-
-    calls = GrowingCalls(workspace)
-    assert calls.more() is None
-    assert not calls.wait_for(1, deadline_in(0.0))
-    write(3)
-    assert calls.wait_for(1, Deadline())
-    assert calls.more()["text"].tolist() == [[3] * 3] * 2
-    assert calls.rows_of_shard == 2
-    assert calls.more() is None
-    write(1)
-    assert calls.more()["user"].tolist() == [[1] * 3] * 2
 
 
 def failing(run, rank, size):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from voiceagent.training.clock import Deadline, deadline_in
-from voiceagent.training.shards import ShardPlan, make_shards
+from voiceagent.training.shards import GrowingShards, ShardPlan, make_shards
 
 
 @pytest.fixture
@@ -53,3 +53,20 @@ def test_make_shards_counts_the_time_of_earlier_commands(workspace, make, made):
     told = []
     assert make_shards(workspace, plan(seconds=80.0), make, Deadline(), told.append)
     assert (made, told) == ([], [90.0])
+
+
+def test_growing_shards_are_returned_once(workspace):
+    def write(number):
+        row = np.full((2, 3), number, np.int16)
+        workspace.write_arrays(f"calls/{number:05d}", {"text": row, "user": row})
+
+    calls = GrowingShards(workspace, "calls", ("text", "user"))
+    assert calls.more() is None
+    assert not calls.wait_for(1, deadline_in(0.0))
+    write(3)
+    assert calls.wait_for(1, Deadline())
+    assert calls.more()["text"].tolist() == [[3] * 3] * 2
+    assert calls.rows_of_shard == 2
+    assert calls.more() is None
+    write(1)
+    assert calls.more()["user"].tolist() == [[1] * 3] * 2

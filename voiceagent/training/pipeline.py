@@ -9,12 +9,10 @@ a GPU the decoder learns in one process while the others still make calls.
 from __future__ import annotations
 
 import tempfile
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor
@@ -29,11 +27,11 @@ from voiceagent.training.bank import bank_shard, load_bank, num_shards
 from voiceagent.training.budget import SHARES, Budget
 from voiceagent.training.calls import CallMaker, agent_silence
 from voiceagent.training.clock import Deadline
-from voiceagent.training.decoder import Calls, DecoderTask, decoder_sizes
+from voiceagent.training.decoder import DecoderTask, decoder_sizes
 from voiceagent.training.evaluate import evaluate, held_out_call
 from voiceagent.training.hearing import Listener
 from voiceagent.training.semantic import SemanticTask
-from voiceagent.training.shards import ShardPlan, make_shards
+from voiceagent.training.shards import GrowingShards, ShardPlan, joined, make_shards
 from voiceagent.training.voice import VoiceTask
 from voiceagent.training.workspace import Arrays, Workspace, open_workspace, read_shards
 
@@ -46,8 +44,8 @@ _ROWS = {
 _SECONDS_PER_CALL, _FEWEST_CALLS = 2.4, 2
 # shards of sentences whose voices make up a crowd
 _CROWD_SHARDS = 4
-# beside the decoder that already learns from them, shards of calls to begin with
-_FIRST_SHARDS, _LOOK_S = 16, 1.0
+# shards of calls that the decoder begins with where others are still being made
+_FIRST_SHARDS = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +179,7 @@ def make_calls(run: TrainingRun, rank: int, size: int) -> bool:
     codec = export.load_codec(run.workspace)
     bank = load_bank(codec, read_shards(run.workspace, "bank"))
     shards = run.workspace.shards("speech")[:_CROWD_SHARDS]
-    crowd = _rows([run.workspace.read_arrays(name) for name in shards], "pcm")
+    crowd = joined([run.workspace.read_arrays(name) for name in shards], "pcm")
     listener = Listener(
         codec if run.device == "cpu" else export.load_codec(run.workspace).to(run.device),
         Augmenter(crowd, run.seed, run.device),
@@ -194,7 +192,7 @@ def learn_conversation(run: TrainingRun, rank: int, size: int) -> bool:
     """The decoder, in all processes together; on a GPU from calls that are still being made."""
     codec = export.load_codec(run.workspace)
     sizes = decoder_sizes(codec, tuple(int(code) for code in agent_silence(codec)))
-    calls = GrowingCalls(run.workspace)
+    calls = GrowingShards(run.workspace, "dialogues", ("text", "user_text", "user", "agent"))
     is_beside = run.workspace.read_json("done/dialogues") is None
     if is_beside and not calls.wait_for(_FIRST_SHARDS, run.deadline):
         return False
@@ -211,33 +209,6 @@ def learn_conversation(run: TrainingRun, rank: int, size: int) -> bool:
         more=calls.more,
     )
     return _learn(run, task, loop.World(rank, size))
-
-
-class GrowingCalls:
-    """The calls that there are so far; `more` returns those that it has not returned before."""
-
-    def __init__(self, workspace: Workspace) -> None:
-        self.workspace = workspace
-        self.seen: set[str] = set()
-        self.rows_of_shard = 0
-
-    def wait_for(self, shards: int, deadline: Deadline) -> bool:
-        """Wait until there are so many shards; False where the deadline came first."""
-        while len(self.workspace.shards("dialogues")) < shards:
-            if deadline.is_over():
-                return False
-            time.sleep(_LOOK_S)
-        return True
-
-    def more(self) -> Calls | None:
-        """Return the streams of new shards in a row; None where there is none."""
-        new = [name for name in self.workspace.shards("dialogues") if name not in self.seen]
-        if not new:
-            return None
-        self.seen.update(new)
-        shards = [self.workspace.read_arrays(name) for name in new]
-        self.rows_of_shard = len(shards[0]["text"])
-        return {name: _rows(shards, name) for name in ("text", "user_text", "user", "agent")}
 
 
 def write_and_evaluate(run: TrainingRun, rank: int, size: int) -> bool:
@@ -331,11 +302,7 @@ def _bar(name: str, total: int, rank: int, unit: str) -> tqdm:
 
 
 def _joined(workspace: Workspace, folder: str, name: str) -> Tensor:
-    return _rows(read_shards(workspace, folder), name)
-
-
-def _rows(shards: Iterable[Arrays], name: str) -> Tensor:
-    return torch.from_numpy(np.concatenate([shard[name] for shard in shards]))
+    return joined(read_shards(workspace, folder), name)
 
 
 def _expected(run: TrainingRun, stage: str) -> str:

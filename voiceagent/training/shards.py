@@ -8,13 +8,18 @@ took: a run that goes on has that much less to do.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from voiceagent.training.clock import Deadline
 from voiceagent.training.workspace import Arrays, Workspace
+
+# between two looks for a new shard
+_LOOK_S = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,3 +80,37 @@ def make_shards(
         on_seconds(took_s)
         number += plan.workers
     return True
+
+
+class GrowingShards:
+    """Shards that others are still making; `more` returns those it has not returned before."""
+
+    def __init__(self, workspace: Workspace, folder: str, names: Sequence[str]) -> None:
+        """Read arrays of these names in the shards of a folder."""
+        self.workspace, self.folder, self.names = workspace, folder, tuple(names)
+        self.seen: set[str] = set()
+        #: Of the shards read last.
+        self.rows_of_shard = 0
+
+    def wait_for(self, count: int, deadline: Deadline) -> bool:
+        """Wait until there are so many shards; False where the deadline came first."""
+        while len(self.workspace.shards(self.folder)) < count:
+            if deadline.is_over():
+                return False
+            time.sleep(_LOOK_S)
+        return True
+
+    def more(self) -> dict[str, Tensor] | None:
+        """Return the rows of new shards, one after the other; None where there is none."""
+        new = [name for name in self.workspace.shards(self.folder) if name not in self.seen]
+        if not new:
+            return None
+        self.seen.update(new)
+        shards = [self.workspace.read_arrays(name) for name in new]
+        self.rows_of_shard = len(shards[0][self.names[0]])
+        return {name: joined(shards, name) for name in self.names}
+
+
+def joined(shards: Iterable[Arrays], name: str) -> Tensor:
+    """One array of all shards, in a row."""
+    return torch.from_numpy(np.concatenate([shard[name] for shard in shards]))
