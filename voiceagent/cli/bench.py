@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import functools
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -224,7 +225,8 @@ def _play(
     folder: RunFolder, samples: Sequence[Sample], stage: Stage[Target], processes: int
 ) -> None:
     share = Share(unplayed(folder, samples), processes)
-    with tqdm(total=seconds_left(folder, samples), desc="playing", bar_format=_SECONDS_BAR) as bar:
+    total_s = math.ceil(seconds_left(folder, samples))
+    with tqdm(total=total_s, desc="playing", bar_format=_SECONDS_BAR) as bar:
         run_shared(folder, samples, stage, share, bar.update, _print_failure)
 
 
