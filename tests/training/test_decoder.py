@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from voiceagent.training.calls import agent_silence
-from voiceagent.training.decoder import DecoderTask, _some_late, decoder_sizes
+from voiceagent.training.decoder import DecoderTask, decoder_sizes
 from voiceagent.training.vocabulary import PAD, tokens
 
 STEPS = 40
@@ -94,16 +94,6 @@ def test_evaluate_has_shares_of_right_words_and_codes(setup):
     figures = setup.evaluate()
     for name in ("agent_words", "starts", "user_words", "first_codes", "codes"):
         assert 0 <= figures[name] <= 1
-
-
-def test_some_late_keeps_every_word_and_their_order(generator):
-    user_text = torch.full((40, 30), PAD)
-    user_text[:, [3, 4, 9, 20, 29]] = torch.tensor([11, 12, 13, 14, 15])
-    late = _some_late(user_text, generator)
-    assert all(row[row != PAD].tolist() == [11, 12, 13, 14, 15] for row in late)
-    moved = (late == 13).int().argmax(1) - 9
-    assert set(moved.tolist()) == {0, 1, 2, 3}
-    assert 0.05 < (moved > 0).float().mean() < 0.5
 
 
 def test_calls_that_are_made_meanwhile_are_learnt_from_too(setup, generator, monkeypatch):

@@ -31,10 +31,7 @@ _FIRST_CODE_WEIGHT = 3.0
 # per row at most so many steps of depth, on average
 _SILENT_SHARE, _MOST_DEPTH_STEPS = 0.05, 67
 # at training a share of the user's codes, another in every call, is replaced by any code
-_MOST_WRONG_CODES, _FORGOTTEN_WORDS = 0.16, 0.02
-# of the user's words, those written later than they could be, by at most so many frames: without
-# them a word that was not written at its first frame is taken for one that was forgotten
-_LATE_WORDS, _MOST_LATE = 0.25, 3
+_MOST_WRONG_CODES, _FORGOTTEN_WORDS = 0.16, 0.06
 _EMBEDDING_SCALE = 0.12
 # of the calls in a batch, so many exercises beside them; and what they weigh
 _EXERCISE_SHARE, _EXERCISE_WEIGHT = 0.5, 0.5
@@ -136,7 +133,6 @@ class DecoderTask:
             len(self.calls["text"]), (self.rows,), generator=generator, device=self.device
         )
         batch = {name: stream[chosen].long() for name, stream in self.calls.items()}
-        batch["user_text"] = _some_late(batch["user_text"], generator)
         batch = self._with_exercises(batch, generator)
         fed = _spoil(self._fed(batch, generator), self.config, generator)
         at = self._depth_steps(batch["agent"], generator)
@@ -253,20 +249,6 @@ def _begin_embeddings(decoder: Decoder, user_codebooks: Tensor) -> None:
         projection = torch.randn(centroids.shape[-1], width) * centroids.shape[-1] ** -0.5
         rows = decoder.user_embedding.weight.view(len(centroids), decoder.config.user_rows, width)
         rows[:, : centroids.shape[1]] = centroids @ projection * _EMBEDDING_SCALE
-
-
-def _some_late(user_text: Tensor, g: torch.Generator) -> Tensor:
-    """Some words a few frames later, where there is room: i64 [B, T]."""
-    is_late = (torch.rand(user_text.shape, generator=g, device=g.device) < _LATE_WORDS) & (
-        user_text != PAD
-    )
-    for _ in range(_MOST_LATE):
-        goes_on = torch.rand(user_text.shape, generator=g, device=g.device) < 2 / 3
-        moves = is_late & goes_on & (F.pad(user_text, (0, 1), value=EPAD)[:, 1:] == PAD)
-        moved = torch.where(moves, user_text, PAD)
-        user_text = torch.where(moves, PAD, user_text) + F.pad(moved - PAD, (1, 0))[:, :-1]
-        is_late = F.pad(moves, (1, 0))[:, :-1]
-    return user_text
 
 
 def _spoil(fed: Tensor, config: DecoderConfig, g: torch.Generator) -> Tensor:

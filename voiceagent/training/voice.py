@@ -1,7 +1,7 @@
 """The stage that teaches the codec the agent's voice: sound -> 8 codes -> the source filter.
 
 Mostly regression: the decoder's tracks must be those that `voice_targets` measured. No waveform
-loss at first and no adversary: that is why minutes suffice. In the second half of the stage
+loss at first and no adversary: that is why minutes suffice. In the last quarter of the stage
 rendered sound is compared with the original in the STFT domain as well, which corrects levels where
 bands and filter disagree. The first code must tell phones, as the user's codes do.
 """
@@ -28,7 +28,7 @@ _HARMONIC_FLOOR, _NOISE_FLOOR = 4e-4, 2e-4
 _SILENT_HARMONIC, _SILENT_NOISE = -16.0, -14.0
 _LOWEST_HZ = 60.0
 _LEVELS_DRAWN = (1, 2, 4, 4, 8, 8, 8, 8, 8, 8)
-_SPECTRAL_FROM = 0.5
+_SPECTRAL_FROM = 0.75
 # of the rows, those whose sound is rendered and compared
 _SPECTRAL_SHARE = 0.4
 # output of the filter runs behind its codes
@@ -110,7 +110,7 @@ class VoiceTask:
             rows = slice(0, round(self.rows * _SPECTRAL_SHARE))
             spectral = self._spectral(tracks[rows], batch["pcm"][rows])
             parts["spectral"] = spectral.item()
-            loss = loss + spectral
+            loss = loss + 0.5 * spectral
         return loss, parts
 
     def evaluate(self) -> dict[str, float]:

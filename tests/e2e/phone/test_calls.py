@@ -125,7 +125,9 @@ async def test_two_calls_of_one_number_are_two_conversations(phone, ask, are_rig
     assert are_right(*asked)
 
 
-async def test_four_callers_at_once_are_answered_and_a_fifth_is_told(phone, ask, is_right, tell):
+async def test_four_callers_at_once_are_answered_and_a_fifth_is_told(
+    phone, ask, is_right, recogniser, tell
+):
     """All four lines carry sound all the time; what they ask overlaps, as with real callers.
 
     Everybody asks twice and must be answered rightly once: servers, engine and telephones share two
@@ -157,7 +159,7 @@ async def test_four_callers_at_once_are_answered_and_a_fifth_is_told(phone, ask,
         f"from question to answer {latencies} s"
     )
     assert all(map(any, right)), right
-    assert fifth.heard().first_loud_s() is not None
+    assert "busy" in recogniser.transcribe(fifth.heard().at_24_khz())
 
 
 async def test_a_caller_of_whom_nothing_comes_is_told_and_hung_up(phone, recogniser, tell):
