@@ -47,7 +47,7 @@ from nano_turns import (
 
 from voiceagent.errors import VoiceAgentError
 from voiceagent.model.checkpoint import NANO_FOLDER
-from voiceagent.serving.engine import use_threads
+from voiceagent.serving.device import use_threads
 
 # figure -> what is wanted of it; those that take longest first
 WANTED = {

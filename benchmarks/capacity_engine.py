@@ -19,7 +19,8 @@ from voiceagent.audio.wav import read_wav
 from voiceagent.cli.talk import QUESTION
 from voiceagent.model.checkpoint import open_model
 from voiceagent.serving.config import EngineConfig
-from voiceagent.serving.engine import Engine, find_device
+from voiceagent.serving.device import find_device
+from voiceagent.serving.engine import Engine
 from voiceagent.serving.ports import EngineClient, SessionPort
 from voiceagent.serving.session import StepInput
 from voiceagent.serving.step import BatchStep

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from voiceagent.serving.engine import use_threads
+from voiceagent.serving.device import use_threads
 
 ROOT = Path(__file__).parent.parent
 RESULTS = Path(__file__).parent / "results"

@@ -32,6 +32,11 @@ class EchoPort:
         self.is_closed = False
         self.reports = []
         self.played = self.reports.append
+        self.announced = []
+
+    def announce(self, pcm, text, *, is_held):
+        self.announced.append((pcm, text, is_held))
+        return True
 
     def push(self, pcm):
         self.sound = np.concatenate([self.sound, pcm])
@@ -183,14 +188,11 @@ def test_what_happens_to_a_call_is_written_down_with_its_next_frame(tmp_path):
     assert events == [("dtmf 5", "announcement greeting"), (), ()]
 
 
-def test_what_was_heard_in_place_of_the_agent_is_what_the_record_has_of_it(tmp_path):
+def test_an_announcement_goes_through_to_the_session(tmp_path):
     port = recorded(EchoPort(), RecordsConfig(dir=tmp_path), Origin(model="m"))
-    port.in_place(np.full(1920 + 960, 0.01, np.float32))
-    asyncio.run(converse(port))
-    (session_id,) = RecordStore(tmp_path).ids()
-    levels = [row.agent_dbfs for row in RecordStore(tmp_path).trace(session_id)]
-    assert levels[:2] == [-40.0, -43.0]
-    assert levels[2] != levels[1]
+    pcm = np.full(1920, 0.01, np.float32)
+    assert port.announce(pcm, "hello", is_held=False)
+    assert port._port.announced == [(pcm, "hello", False)]
 
 
 def test_a_record_says_who_called_and_by_what(tmp_path):

@@ -2,7 +2,8 @@ import pytest
 
 from voiceagent.audio.wav import read_wav
 from voiceagent.errors import AudioFileError
-from voiceagent.scenes.announcements import TEXTS, render_announcements
+from voiceagent.gateway.phone.announcements import TEXTS
+from voiceagent.scenes.announcements import render_announcements
 from voiceagent.testing.recogniser import Recogniser
 from voiceagent.testing.words import word_accuracy
 

@@ -10,6 +10,7 @@ from voiceagent.cli.talk import QUESTION
 from voiceagent.errors import AtCapacity, DetectorUnavailable, PromptRefused, SessionClosed
 from voiceagent.model.decoder import Decoder
 from voiceagent.model.tokenizer import WordTokenizer
+from voiceagent.serving.announcement import AnnouncedFrame
 from voiceagent.serving.config import EngineConfig, ObserveConfig, SessionOptions
 from voiceagent.serving.engine import Engine
 from voiceagent.serving.requests import CLOSING_STEPS
@@ -462,3 +463,70 @@ def test_model_that_writes_no_words_of_the_user_is_warned_of(
     settings = EngineConfig(policy="shadow")
     Engine(nano_codec, make_decoder(config), nano.tokenizer(), settings)
     assert "needs_words = false" in caplog.text
+
+
+# announcements
+
+GREETING = " good day"
+
+
+def announce(session, frames, *, is_held, level=0.1):
+    """A greeting of so many frames, with a word in each of the first two."""
+    words = [*GREETING.replace(" ", "| ").split("|")[1:], *[None] * frames]
+    for place in range(frames):
+        made = AnnouncedFrame(frame(level), words[place], place == 0, is_held)
+        session.announcement.add(made)
+
+
+def test_model_is_silent_under_an_announcement_that_holds_it(nano_codec, nano_decoder):
+    engine = asking_engine(nano_codec, nano_decoder, token_id("again"))
+    session = engine.open_session()
+    assert [answer.said for answer in answers(engine, session, 2)] == [" again"] * 2
+    announce(session, 4, is_held=True)
+    found = answers(engine, session, 5)
+    assert [answer.said for answer in found] == [" good", " day", None, None, " again"]
+    assert {answer.pcm[-1] for answer in found[:4]} == {np.float32(0.1)}
+
+
+def test_model_that_is_not_held_breaks_in_with_its_word(nano_codec, nano_decoder):
+    engine = asking_engine(nano_codec, nano_decoder, token_id("again"))
+    session = engine.open_session()
+    announce(session, 4, is_held=False)
+    assert [answer.said for answer in answers(engine, session, 2)] == [" again"] * 2
+    assert not session.announcement.is_playing
+
+
+def test_turn_taking_sees_an_announcement_as_the_agents_speech(make_engine):
+    engine = make_engine(policy="on", turns=TurnConfig())
+    session = engine.open_session()
+    announce(session, 12, is_held=True)
+    silence = np.zeros(1920, np.float32)
+    found = []
+    for _ in range(30):
+        session.push(silence)
+        found += engine.step()
+    assert "".join(answer.said or "" for answer in found) == GREETING
+    assert set(states(found)[2:12]) == {"speak"}
+    assert states(found)[-1] == "listen"
+    heard = found[3].turn["row"]["observation"]
+    assert (heard["text"], round(heard["agent_dbfs"])) == ("word", -20)
+
+
+@pytest.mark.slow
+def test_greeting_that_is_spoken_over_gives_way_to_the_question_and_its_answer(
+    make_engine, question
+):
+    def greeted(policy):
+        engine = make_engine(policy=policy, turns=TurnConfig())
+        session = engine.open_session()
+        announce(session, 60, is_held=False, level=0.01)
+        found = []
+        for pcm in question:
+            session.push(pcm)
+            found += engine.step()
+        return found
+
+    for policy in ("on", "off"):
+        said = "".join(answer.said or "" for answer in greeted(policy))
+        assert said.startswith(GREETING)
+        assert said.endswith(" three plus four is seven"), (policy, said)

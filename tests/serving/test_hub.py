@@ -7,6 +7,7 @@ from voiceagent.serving.echo import EchoEngine
 from voiceagent.serving.hub import Hub
 from voiceagent.serving.messages import (
     AgentFrame,
+    Announce,
     CloseSession,
     GetStatus,
     OpenSession,
@@ -355,3 +356,27 @@ def test_status_tells_what_turn_taking_did(hub):
     status = hub.status()
     found = (status.late_observations, status.rewound_frames, status.flushes, status.turn_events)
     assert found == (1, 2, 3, 3)
+
+
+def test_an_announcement_is_heard_by_its_session_alone_in_place_of_the_engine(hub, clock):
+    first, second = opened(hub), opened(hub, b"b")
+    pcm = np.full(1920, 0.5, np.float32)
+    hub.receive(b"a", Announce(first, " hello", is_first=True, is_held=True, pcm=pcm))
+    for _ in range(2):
+        say(hub, clock, first, 0.1)
+        say(hub, clock, second, 0.2, b"b")
+    answers = [*hub.turn(), *hub.turn()]
+    heard = [(client, frame.said, round(float(frame.pcm[-1]), 2)) for client, frame in answers]
+    assert sorted(heard, key=str) == [
+        (b"a", " hello", 0.5),
+        (b"a", None, 0.1),
+        (b"b", None, 0.2),
+        (b"b", None, 0.2),
+    ]
+
+
+def test_an_announcement_to_a_session_that_is_not_ones_own_is_stale(hub):
+    key = opened(hub)
+    pcm = np.zeros(1920, np.float32)
+    hub.receive(b"b", Announce(key, None, is_first=True, is_held=True, pcm=pcm))
+    assert hub.status().stale_messages == 1

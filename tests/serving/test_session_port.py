@@ -7,6 +7,7 @@ import pytest
 from voiceagent.errors import SessionClosed
 from voiceagent.serving.messages import (
     AgentFrame,
+    Announce,
     SessionEnded,
     SessionKey,
     SessionReady,
@@ -20,11 +21,15 @@ KEY = SessionKey("0" * 32, 0, 1)
 class RecordingLink:
     def __init__(self):
         self.frames, self.closed, self.is_full = [], [], False
-        self.played = []
+        self.played, self.announced = [], []
         self.send_played = self.played.append
 
     def send_frame(self, frame):
         self.frames.append(frame)
+        return not self.is_full
+
+    def send_announced(self, message):
+        self.announced.append(message)
         return not self.is_full
 
     def send_close(self, key):
@@ -159,3 +164,23 @@ def test_frame_carries_what_turn_taking_decided(port):
     port.end("over")
     (frame,), _ = read(port)
     assert (frame.turn, frame.generation, frame.is_flush) == ({"policy": "on"}, 3, True)
+
+
+def test_an_announcement_goes_out_in_frames_with_its_words(link, port):
+    assert port.announce(np.ones(1920 + 5, np.float32), "come in", is_held=False)
+    first, second = link.announced
+    assert (type(first), first.key, first.said, first.is_first) == (Announce, KEY, " come", True)
+    assert (second.said, second.is_first, second.is_held) == (" in", False, False)
+    assert second.pcm[4:6].tolist() == [1, 0]
+
+
+def test_an_announcement_for_which_there_is_no_way_is_told(link, port):
+    link.is_full = True
+    assert not port.announce(np.ones(5000, np.float32), "come in")
+    assert len(link.announced) == 1
+
+
+def test_an_announcement_in_a_session_that_is_over_goes_nowhere(link, port):
+    port.end("gone")
+    assert not port.announce(np.ones(5000, np.float32))
+    assert link.announced == []

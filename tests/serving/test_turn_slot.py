@@ -28,7 +28,7 @@ class Call:
         self.turns = SlotTurns(policy, TurnConfig(**config), stream())
         self.rows, self.plans, self.spoken = [], [], []
 
-    def play(self, frames, user="silent", token=PAD, level=0.0, heard=None):
+    def play(self, frames, user="silent", token=PAD, level=0.0, heard=None, is_announced=False):
         for _ in range(frames):
             frame = len(self.plans)
             p_user, level_dbfs = LEVELS[user]
@@ -42,7 +42,7 @@ class Call:
             is_gated = plan.steering is not None and plan.steering.is_gated
             given = SILENCE_CODES if is_gated else (frame,)
             pcm = np.full(1920, level, np.float32)
-            step = ModelStep(pcm, token, heard, given, (frame,), 0.5, 0.25, 1.0)
+            step = ModelStep(pcm, token, heard, given, (frame,), 0.5, 0.25, 1.0, is_announced)
             self.rows.append(row)
             self.plans.append(plan)
             self.spoken.append(self.turns.spoke(step))
@@ -56,6 +56,9 @@ class Call:
         self.play(1, token=EPAD)
         self.play(1, token=WORD, level=0.1)
         return self.play(frames, level=0.1)
+
+    def announce(self, frames, user="silent", heard=None):
+        return self.play(frames, user, level=0.1, heard=heard, is_announced=True)
 
     @property
     def states(self):
@@ -242,3 +245,48 @@ def test_agent_that_repeats_itself_is_seen(call):
         call.play(1, token=WORD, level=0.1)
     assert call.rows[-1].observation.repeats == 5
     assert call.states[-1] == "stuck"
+
+
+def test_an_announcement_takes_the_floor_and_gives_it_back(call):
+    call.play(2)
+    call.announce(12)
+    call.play(12)
+    assert call.states[3:14] == ["speak"] * 11
+    assert call.states[-1] == "listen"
+    assert {frame.is_said for frame in call.spoken[2:14]} == {True}
+    assert call.rows[3].observation.text is Text.WORD
+
+
+def test_an_announcement_that_is_interrupted_is_not_gone_on_with():
+    call = Call(withdraw_frames=0)
+    call.announce(12)
+    call.announce(2, "near", heard=" stop")
+    plans = call.announce(14, "near")
+    at = call.states.index("yield")
+    assert call.plans[at].is_flush
+    assert not any(plan.is_floor_lost for plan in call.plans[: at + 1])
+    assert any(plan.is_floor_lost for plan in plans)
+    assert not call.spoken[at + 1].is_said
+
+
+def test_an_announcement_is_withdrawn_where_the_user_goes_on(call):
+    call.announce(3)
+    (plan,) = call.announce(1, "near")
+    assert call.states[-1] == "listen"
+    assert (plan.is_floor_lost, plan.is_flush) == (True, True)
+
+
+def test_an_announcement_goes_on_behind_a_backchannel_where_it_was_last_heard():
+    call = Call()
+    call.announce(12)
+    call.announce(4, "near", heard=" okay")
+    plans = call.announce(3)
+    assert call.states[-1] == "speak"
+    assert sum(plan.forget_steps for plan in plans) >= 4
+    assert not any(plan.is_floor_lost for plan in call.plans)
+
+
+def test_an_announcement_is_not_taken_for_repetition():
+    call = Call()
+    call.announce(40)
+    assert call.rows[-1].observation.repeats <= 1

@@ -117,7 +117,7 @@ def run_decode(options: argparse.Namespace) -> int:
 
 def _load(options: argparse.Namespace, *, with_agent_encoder: bool) -> tuple[OwnFolder, NanoCodec]:
     from voiceagent.model.checkpoint import OwnFolder, open_model
-    from voiceagent.serving.engine import use_threads
+    from voiceagent.serving.device import use_threads
 
     use_threads(options.threads)
     folder = open_model(options.model)

@@ -184,7 +184,8 @@ def _time_model(name: str, model: str, threads: int) -> Check:
     import numpy as np
 
     from voiceagent.audio.framing import FRAME_SAMPLES
-    from voiceagent.serving.engine import Engine, use_threads
+    from voiceagent.serving.device import use_threads
+    from voiceagent.serving.engine import Engine
 
     use_threads(threads)
     engine = Engine.load(model)

@@ -6,12 +6,13 @@ import argparse
 from pathlib import Path
 
 from voiceagent.errors import ConfigError
-from voiceagent.scenes.announcements import TEXTS, render_announcements
+from voiceagent.gateway.phone.announcements import TEXTS
+from voiceagent.scenes.announcements import render_announcements
 
 DESCRIPTION = """\
 Speak the five announcements of the telephone in the agent's voice, as .ogg files. The package
 holds them already; say other ones by putting your own sound files into [livekit], for instance
-greeting_file = "greeting.wav".
+greeting_file = "greeting.wav" and, for transcripts, greeting_text = "Welcome to the bakery."
 """
 
 

@@ -127,7 +127,8 @@ def run(options: argparse.Namespace) -> int:
 
 def load_engine(options: argparse.Namespace) -> Engine:
     """One slot of the model that was asked for."""
-    from voiceagent.serving.engine import Engine, use_threads
+    from voiceagent.serving.device import use_threads
+    from voiceagent.serving.engine import Engine
 
     use_threads(options.threads)
     return Engine.load(

@@ -88,7 +88,6 @@ class RecordedPort:
         self._recorder = recorder
         self._pending = np.zeros(0, np.float32)
         self._events: list[str] = []
-        self._in_place = np.zeros(0, np.float32)
         #: Who has it now.
         self.floor = Floor()
 
@@ -133,6 +132,10 @@ class RecordedPort:
         """See `SessionPort.played`."""
         self._port.played(played_ms)
 
+    def announce(self, pcm: Samples, text: str = "", *, is_held: bool = True) -> bool:
+        """See `SessionPort.announce`."""
+        return self._port.announce(pcm, text, is_held=is_held)
+
     async def frames(self) -> AsyncIterator[PortFrame]:
         """See `SessionPort.frames`."""
         async for frame in self._port.frames():
@@ -146,10 +149,6 @@ class RecordedPort:
     def note(self, event: str) -> None:
         """Write down, with the next frame, what happens to the call besides sound and words."""
         self._events.append(event)
-
-    def in_place(self, pcm: Samples) -> None:
-        """From now on, for its length, this was heard in place of the agent: float32 [N]."""
-        self._in_place = pcm
 
     def measurement(self, frames_lost: int) -> Callable[[], Axes]:
         """See `SessionRecorder.measurement`."""
@@ -170,13 +169,12 @@ class RecordedPort:
         user, self._pending = self._pending[:count], self._pending[count:]
         stereo = np.zeros((FRAME_SAMPLES, 2), np.float32)
         stereo[: len(user), 0] = user
-        agent = self._heard_of_agent(frame)
-        stereo[:, 1] = agent
+        stereo[:, 1] = frame.pcm
         row = TraceFrame(
             step=frame.step,
             time_ms=frame.time_ms,
             user_dbfs=round(rms_dbfs(user), 1),
-            agent_dbfs=round(rms_dbfs(agent), 1),
+            agent_dbfs=round(rms_dbfs(frame.pcm), 1),
             said=frame.said,
             heard=frame.heard,
             p_pad=round(frame.p_pad, 4),
@@ -191,10 +189,3 @@ class RecordedPort:
         self._events.clear()
         self._recorder.frame(row, stereo)
         self.floor.add(row)
-
-    def _heard_of_agent(self, frame: PortFrame) -> Samples:
-        """What the user was given in this frame."""
-        if not self._in_place.size:
-            return frame.pcm
-        heard, self._in_place = self._in_place[:FRAME_SAMPLES], self._in_place[FRAME_SAMPLES:]
-        return np.pad(heard, (0, FRAME_SAMPLES - heard.size))

@@ -9,16 +9,9 @@ import soundfile
 
 from voiceagent.audio.framing import SAMPLE_RATE_HZ, Samples
 from voiceagent.errors import AudioFileError
+from voiceagent.gateway.phone.announcements import TEXTS
 from voiceagent.scenes.hibari import hibari_engine
 
-#: File names without their ending, and what is said.
-TEXTS = {
-    "greeting": "Hello! How can I help you?",
-    "at_capacity": "All lines are busy right now. Please call again in a few minutes. Goodbye.",
-    "transfer_failed": "Sorry, I could not transfer your call.",
-    "cannot_hear_you": "I cannot hear you. Are you there?",
-    "goodbye": "Goodbye.",
-}
 #: Silence around the words: the first 50 ms of a call may be lost, and nothing ends on a click.
 _EDGE_SAMPLES = SAMPLE_RATE_HZ // 20
 

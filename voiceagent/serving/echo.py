@@ -81,11 +81,12 @@ class EchoEngine:
     def _echo(self, session: Session) -> SessionFrame:
         item = session.next_input()
         session.steps += 1
+        pcm, is_announced = session.announcement.take(item.pcm)
         return SessionFrame(
             session=session,
             step=session.steps - 1,
-            pcm=item.pcm,
-            said=None,
+            pcm=pcm,
+            said=session.announcement.tell() if is_announced else None,
             heard=None,
             request=None,
             user_codes=(),

@@ -13,16 +13,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from voiceagent_codec.base import Codec
 
+from voiceagent.audio.framing import Samples
 from voiceagent.clock import Clock, MonotonicClock, WallClock
-from voiceagent.errors import AtCapacity, ConfigError
+from voiceagent.errors import AtCapacity
 from voiceagent.model.checkpoint import open_model
 from voiceagent.model.config import SamplingDefaults
 from voiceagent.model.decoder import Decoder
 from voiceagent.model.tokenizer import Tokenizer
 from voiceagent.serving.config import EngineConfig, SessionOptions
+from voiceagent.serving.device import find_device
 from voiceagent.serving.forecast import forecast, most_in_time
 from voiceagent.serving.metrics import StepForecast, StepMetrics
 from voiceagent.serving.prompts import Prompt, Prompts
@@ -256,21 +257,27 @@ class Engine:
     def _steerings(
         self, inputs: Sequence[StepInput], plans: Mapping[int, Plan]
     ) -> dict[int, Steering]:
-        """By slot, what turn-taking asks for, and the words of those that are telling a fact."""
+        """By slot, what turn-taking asks for, the words of facts, silence under announcements."""
         steerings = {slot: plan.steering for slot, plan in plans.items() if plan.steering}
         for slot, plan in plans.items():
             if plan.forget_steps or plan.is_flush:
                 self._fillings[slot].let_go()
-        for item in inputs:
-            word = self._fillings[item.slot].word
-            if word is not None:
-                steering = steerings.get(item.slot, Steering())
-                steerings[item.slot] = dataclasses.replace(steering, next_word=word)
+        for slot in [item.slot for item in inputs]:
+            steering = steerings.get(slot, Steering())
+            if self._sessions[slot].announcement.is_held:
+                pad_id = self._requests.pad_id
+                steerings[slot] = dataclasses.replace(steering, forced_text=pad_id)
+            elif (word := self._fillings[slot].word) is not None:
+                steerings[slot] = dataclasses.replace(steering, next_word=word)
         return steerings
 
     def _rewind(self, rows: int, plans: Mapping[int, Plan]) -> dict[int, list[int]]:
         """Take back last steps, and take others again; returns what was understood anew."""
         for slot, plan in plans.items():
+            announcement = self._sessions[slot].announcement
+            announcement.take_back(plan.forget_steps)
+            if plan.is_floor_lost:
+                announcement.drop()
             if plan.is_fresh:
                 self._start_afresh(self._sessions[slot])
             if plan.forget_steps:
@@ -323,15 +330,20 @@ class Engine:
         step = session.steps
         session.steps += 1
         heard = self._heard([*understood, output.user_text])
+        word = self._tokenizer.piece(output.text)
+        pcm, is_announced = session.announcement.take(output.pcm, is_word=word is not None)
         spoken = None
         if self._turns is not None:
-            spoken = self._turns.spoke(output.slot, _model_step(output, heard))
-        is_said = spoken is None or spoken.is_said
+            made = _model_step(output, heard, pcm, is_announced=is_announced)
+            spoken = self._turns.spoke(output.slot, made)
+        said = None
+        if spoken is None or spoken.is_said:
+            said = session.announcement.tell() if is_announced else word
         return SessionFrame(
             session=session,
             step=step,
-            pcm=output.pcm if spoken is None else spoken.pcm,
-            said=self._tokenizer.piece(output.text) if is_said else None,
+            pcm=pcm if spoken is None else spoken.pcm,
+            said=said,
             heard=heard,
             request=self._fillings[item.slot].said(output.text),
             user_codes=output.user_codes,
@@ -353,9 +365,11 @@ class Engine:
         return "".join(piece for piece in pieces if piece) or None
 
 
-def _model_step(output: SlotOutput, heard: str | None) -> ModelStep:
+def _model_step(
+    output: SlotOutput, heard: str | None, pcm: Samples, *, is_announced: bool
+) -> ModelStep:
     return ModelStep(
-        pcm=output.pcm,
+        pcm=pcm,
         text=output.text,
         heard=heard,
         given_codes=output.user_codes,
@@ -363,30 +377,5 @@ def _model_step(output: SlotOutput, heard: str | None) -> ModelStep:
         p_pad=output.p_pad,
         p_epad=output.p_epad,
         entropy_nats=output.entropy,
+        is_announced=is_announced,
     )
-
-
-def find_device(name: str) -> torch.device:
-    """The device of this name; "auto" is CUDA where there is one.
-
-    Raises:
-        ConfigError: this machine or this PyTorch has no such device.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    device = torch.device(name)
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ConfigError(
-            f"device {name}: this machine shows {torch.cuda.device_count()} CUDA devices to "
-            "PyTorch; take --device cpu, or see what nvidia-smi says"
-        )
-    return device
-
-
-def use_threads(count: int) -> None:
-    """Set the number of CPU threads of the step, for the whole process.
-
-    One is best for the embedded model: two threads gain little alone and collapse when another
-    process holds a core.
-    """
-    torch.set_num_threads(count)

@@ -12,7 +12,6 @@ import dataclasses
 import logging
 import os
 import secrets
-from typing import Protocol
 
 from voiceagent.clock import Clock
 from voiceagent.errors import (
@@ -23,9 +22,10 @@ from voiceagent.errors import (
     StepFailed,
     VoiceError,
 )
-from voiceagent.serving.config import EngineConfig, SessionOptions
+from voiceagent.serving.announcement import AnnouncedFrame
 from voiceagent.serving.messages import (
     AgentFrame,
+    Announce,
     CloseSession,
     EngineStatus,
     FromEngine,
@@ -44,9 +44,9 @@ from voiceagent.serving.messages import (
     StatusReport,
     UserFrame,
 )
-from voiceagent.serving.metrics import StepMetrics
 from voiceagent.serving.scheduler import Scheduler
 from voiceagent.serving.session import Session, SessionFrame
+from voiceagent.serving.stepping import SteppingEngine
 
 #: A gateway that says nothing for this long is gone; it pings four times in it.
 VANISHED_AFTER_US = 5_000_000
@@ -58,48 +58,6 @@ PREPARE_WITHIN_US = 60_000_000
 MAX_REASON_CHARS = 300
 
 _log = logging.getLogger(__name__)
-
-
-class SteppingEngine(Protocol):
-    """What the hub asks of an engine: `engine.Engine` and `echo.EchoEngine`."""
-
-    config: EngineConfig
-    metrics: StepMetrics
-
-    @property
-    def num_free(self) -> int:
-        """Sessions that could be opened now."""
-        ...
-
-    def open_session(self, options: SessionOptions | None = None) -> Session:
-        """Start a conversation, or raise AtCapacity, PromptRefused or DetectorUnavailable."""
-        ...
-
-    @property
-    def is_promptable(self) -> bool:
-        """Whether a session may have a role and a voice."""
-        ...
-
-    def voice_ids(self) -> tuple[str, ...]:
-        """Voices that a session may ask for."""
-        ...
-
-    @property
-    def preparing(self) -> Session | None:
-        """The session whose prompt is being fed."""
-        ...
-
-    def prepare(self) -> bool:
-        """Feed the next piece of it; returns whether that session can begin."""
-        ...
-
-    def close(self, session: Session) -> None:
-        """End it."""
-        ...
-
-    def step(self) -> list[SessionFrame]:
-        """Advance every session with a complete frame."""
-        ...
 
 
 @dataclasses.dataclass(slots=True)
@@ -152,6 +110,8 @@ class Hub:
                 self._hear(client, message)
             case SoundPlayed():
                 self._play(client, message)
+            case Announce():
+                self._announce(client, message)
             case Ping():
                 self._send(client, Pong())
             case OpenSession():
@@ -287,6 +247,14 @@ class Hub:
     def _play(self, client: bytes, message: SoundPlayed) -> None:
         if seat := self._find(client, message.key):
             seat.session.played(message.played_ms)
+        else:
+            self.counters.stale_messages += 1
+
+    def _announce(self, client: bytes, message: Announce) -> None:
+        if seat := self._find(client, message.key):
+            seat.session.announcement.add(
+                AnnouncedFrame(message.pcm, message.said, message.is_first, message.is_held)
+            )
         else:
             self.counters.stale_messages += 1
 

@@ -13,9 +13,10 @@ from typing import Self
 from voiceagent.clock import Clock, MonotonicClock
 from voiceagent.errors import AtCapacity, EngineUnavailable, PromptRefused
 from voiceagent.serving.config import SessionOptions
-from voiceagent.serving.hub import Hub, SteppingEngine
+from voiceagent.serving.hub import Hub
 from voiceagent.serving.messages import (
     AgentFrame,
+    Announce,
     CloseSession,
     EngineStatus,
     FromEngine,
@@ -31,6 +32,7 @@ from voiceagent.serving.messages import (
     UserFrame,
 )
 from voiceagent.serving.session_port import SessionPort
+from voiceagent.serving.stepping import SteppingEngine
 
 _CLIENT = b"in memory"
 _ADDRESS = "this process"
@@ -101,6 +103,11 @@ class LocalClient:
     def send_played(self, played: SoundPlayed) -> None:
         """For ports: see `session_port.PortLink`."""
         self._hub.receive(_CLIENT, played)
+
+    def send_announced(self, announced: Announce) -> bool:
+        """For ports: see `session_port.PortLink`."""
+        self._hub.receive(_CLIENT, announced)
+        return True
 
     def send_close(self, key: SessionKey) -> None:
         """For ports: see `session_port.PortLink`."""

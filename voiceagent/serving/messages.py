@@ -22,7 +22,7 @@ from voiceagent.audio.framing import FRAME_SAMPLES, Samples
 from voiceagent.errors import MalformedMessage
 from voiceagent.serving.config import SessionOptions
 
-VERSION = 3
+VERSION = 4
 #: Frames are below 12 KiB, a role of 4000 characters and 256 voices below 50.
 MAX_MESSAGE_BYTES = 64 * 1024
 _PREFIX = struct.Struct("<BBH")
@@ -158,6 +158,17 @@ class SoundPlayed:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Announce:
+    """Gateway to engine: 80 ms more of an announcement, as `announcement.AnnouncedFrame`."""
+
+    key: SessionKey
+    said: str | None
+    is_first: bool
+    is_held: bool
+    pcm: Samples
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class CloseSession:
     """Gateway to engine: the conversation is over. Answer: `SessionEnded`."""
 
@@ -258,7 +269,9 @@ class StatusReport:
     status: EngineStatus
 
 
-FromGateway: TypeAlias = OpenSession | UserFrame | SoundPlayed | CloseSession | Ping | GetStatus
+FromGateway: TypeAlias = (
+    OpenSession | UserFrame | SoundPlayed | Announce | CloseSession | Ping | GetStatus
+)
 FromEngine: TypeAlias = (
     SessionOpened
     | SessionRefused
@@ -287,6 +300,7 @@ _CLASSES: tuple[type[Message], ...] = (
     SessionReady,
     OptionsRefused,
     SoundPlayed,
+    Announce,
 )
 _TAGS = {cls: tag for tag, cls in enumerate(_CLASSES)}
 

@@ -25,6 +25,7 @@ from voiceagent.serving.config import SessionOptions, WorkerConfig
 from voiceagent.serving.messages import (
     MAX_MESSAGE_BYTES,
     AgentFrame,
+    Announce,
     CloseSession,
     EngineStatus,
     FromGateway,
@@ -206,6 +207,10 @@ class EngineClient:
     def send_played(self, played: SoundPlayed) -> None:
         """For ports: see `session_port.PortLink`."""
         self._send(played)
+
+    def send_announced(self, announced: Announce) -> bool:
+        """For ports: see `session_port.PortLink`."""
+        return self._send(announced)
 
     def send_close(self, key: SessionKey) -> None:
         """For ports: see `session_port.PortLink`. Repeated until the engine confirms it."""

@@ -10,6 +10,7 @@ import numpy as np
 from voiceagent.audio.framing import FRAME_MS, FRAME_SAMPLES, FrameAssembler, Samples
 from voiceagent.audio.level import rms_dbfs
 from voiceagent.errors import SessionClosed
+from voiceagent.serving.announcement import Announcement
 from voiceagent.serving.config import EngineConfig, SessionOptions
 from voiceagent.serving.observe import Playout
 from voiceagent.serving.slots import SlotHandle
@@ -97,6 +98,8 @@ class Session:
         self.steps = 0
         #: Input frames replaced by silence because a sample was not finite.
         self.bad_frames = 0
+        #: Said in place of the model.
+        self.announcement = Announcement()
         #: Frames of the agent's that are made and not heard yet.
         self.unheard_frames = UNREPORTED_LAG_FRAMES
         self._gate_below_dbfs = config.gate_below_dbfs

@@ -17,8 +17,10 @@ from typing import Any, Protocol
 from voiceagent.audio.framing import FRAME_MS, FRAME_SAMPLES, FrameAssembler, Samples
 from voiceagent.clock import Clock
 from voiceagent.errors import SessionClosed
+from voiceagent.serving.announcement import announced_frames
 from voiceagent.serving.messages import (
     AgentFrame,
+    Announce,
     SessionEnded,
     SessionKey,
     SessionReady,
@@ -38,7 +40,8 @@ class PortFrame:
         step: 0 for the first frame of the session.
         time_ms: when the frame's sound starts, from the session's start.
         pcm: the agent's sound, float32 [1920], 24 kHz.
-        said: text that the agent begins to speak in this frame, with its leading space, or None.
+        said: text that the agent, or an announcement in its place, begins to speak in this frame,
+            with its leading space, or None.
         heard: text of the user that the model understood in this frame, or None.
         p_pad: probability that the text stream stays silent.
         p_epad: probability that a word starts at the next step.
@@ -82,6 +85,10 @@ class PortLink(Protocol):
 
     def send_played(self, played: SoundPlayed) -> None:
         """Say how much has been heard; lost where the way is full."""
+        ...
+
+    def send_announced(self, announced: Announce) -> bool:
+        """Send without waiting; False when the way is full."""
         ...
 
     def send_close(self, key: SessionKey) -> None:
@@ -162,6 +169,29 @@ class SessionPort:
         """
         if self._ended is None and not self.is_preparing:
             self._link.send_played(SoundPlayed(self.key, played_ms))
+
+    def announce(self, pcm: Samples, text: str = "", *, is_held: bool = True) -> bool:
+        """Say recorded speech in place of the model, from the next frame on, up to a minute.
+
+        It comes back in `frames` as the agent's, under turn-taking; no effect once ended.
+
+        Args:
+            pcm: float32 [N], 24 kHz.
+            text: its words, which come back as `PortFrame.said`.
+            is_held: whether the model is silent meanwhile; otherwise its first word is heard and
+                ends the announcement.
+
+        Returns:
+            Whether all of it is on its way.
+        """
+        if self._ended is not None:
+            return False
+        return all(
+            self._link.send_announced(
+                Announce(self.key, frame.said, frame.is_first, frame.is_held, frame.pcm)
+            )
+            for frame in announced_frames(pcm, text, is_held=is_held)
+        )
 
     async def frames(self) -> AsyncIterator[PortFrame]:
         """What the agent says, in order; returns after `close`. One reader.

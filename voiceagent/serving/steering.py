@@ -70,6 +70,7 @@ class Plan:
         steering: of the step to come; None where it is not steered.
         is_flush: the agent's sound that is on its way to the user is void.
         is_fresh: the model remembers nothing of the call but its prompt; done instead of the rest.
+        is_floor_lost: an announcement that is being made is not gone on with.
     """
 
     forget_steps: int = 0
@@ -77,3 +78,4 @@ class Plan:
     steering: Steering | None = None
     is_flush: bool = False
     is_fresh: bool = False
+    is_floor_lost: bool = False

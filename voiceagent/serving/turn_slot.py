@@ -24,8 +24,10 @@ from voiceagent.turntaking.config import MAX_REWIND_FRAMES, TurnConfig
 from voiceagent.turntaking.policy import decide
 from voiceagent.turntaking.repetition import repeats
 from voiceagent.turntaking.trace import TurnRow
-from voiceagent.turntaking.types import Decision, Event, Forced, Text, TurnState
+from voiceagent.turntaking.types import Decision, Event, Forced, Reason, Text, TurnState
 
+#: Behind these the user has the floor, or nobody.
+_FLOOR_LOST = frozenset({Reason.AGENT_WITHDRAWS, Reason.YIELD_DONE, Reason.WATCHDOG})
 #: Words of the agent among which repetition is looked for.
 WORDS_KEPT = 64
 
@@ -67,6 +69,7 @@ class ModelStep:
         p_pad: as in `Observation`, likewise the next two.
         p_epad: see there.
         entropy_nats: see there.
+        is_announced: the sound is an announcement's, which the model was silent for.
     """
 
     pcm: Samples
@@ -77,6 +80,7 @@ class ModelStep:
     p_pad: float
     p_epad: float
     entropy_nats: float
+    is_announced: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -154,8 +158,8 @@ class SlotTurns:
         """Take what the model made of it; returns what goes out."""
         assert self._row is not None, "decide comes before spoke"
         frame, decision = self._row.observation.frame, self._row.decision
-        is_said = self._is_said(step.text, decision)
-        said = step.text if is_said else None
+        is_said = self._is_said(step, decision)
+        said = step.text if is_said and not step.is_announced else None
         self._steps.append(_Step(frame, step.given_codes, step.heard_codes, said))
         generated_dbfs = rms_dbfs(step.pcm)
         self._look(step, generated_dbfs)
@@ -181,11 +185,13 @@ class SlotTurns:
             is_said=is_said,
         )
 
-    def _is_said(self, token: int, decision: Decision) -> bool:
+    def _is_said(self, step: ModelStep, decision: Decision) -> bool:
         """Whether a step's word, if it is one, goes out: not if muted, nor if it did before."""
-        if self._stream.kind(token) is not Text.WORD:
-            return False
-        if self.is_on and gain_of(decision) == 0:
+        is_muted = self.is_on and gain_of(decision) == 0
+        if step.is_announced:
+            return not is_muted
+        token = step.text
+        if self._stream.kind(token) is not Text.WORD or is_muted:
             return False
         if self._said_before and self._said_before[0] == token:
             self._said_before.popleft()
@@ -195,8 +201,8 @@ class SlotTurns:
 
     def _look(self, step: ModelStep, generated_dbfs: float) -> None:
         """Keep the model's outputs for the next frame's decision."""
-        kind = self._stream.kind(step.text)
-        if kind is Text.WORD:
+        kind = Text.WORD if step.is_announced else self._stream.kind(step.text)
+        if kind is Text.WORD and not step.is_announced:
             self._words.append((self._stream.piece(step.text) or "").strip())
         self._model = ModelView(
             text=kind,
@@ -225,6 +231,7 @@ class SlotTurns:
             repeats=self._repeats(decision, rewind if decision.is_replayed else 0),
             steering=self._steering(decision),
             is_flush=decision.is_flush,
+            is_floor_lost=decision.reason in _FLOOR_LOST,
         )
 
     def _repeats(self, decision: Decision, wrongly_gated: int) -> tuple[Repeat, ...]:

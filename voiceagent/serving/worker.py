@@ -29,9 +29,10 @@ from voiceagent.audio.framing import FRAME_MS
 from voiceagent.clock import MonotonicClock
 from voiceagent.errors import ConfigError, MalformedMessage, VoiceAgentError
 from voiceagent.serving.config import EngineConfig, ObserveConfig, WorkerConfig
-from voiceagent.serving.hub import Hub, SteppingEngine
+from voiceagent.serving.hub import Hub
 from voiceagent.serving.messages import MAX_MESSAGE_BYTES, FromEngine, decode, encode
 from voiceagent.serving.metrics import StepForecast, StepMetrics
+from voiceagent.serving.stepping import SteppingEngine
 from voiceagent.turntaking.config import TurnConfig
 
 if TYPE_CHECKING:
@@ -131,7 +132,8 @@ def load_engine(config: WorkerConfig) -> tuple[SteppingEngine, StepForecast | No
         from voiceagent.serving.echo import EchoEngine
 
         return EchoEngine(config.engine), None
-    from voiceagent.serving.engine import Engine, use_threads
+    from voiceagent.serving.device import use_threads
+    from voiceagent.serving.engine import Engine
 
     use_threads(1)
     engine = Engine.load(config.model, config.engine, adapter=config.adapter, voices=config.voices)

@@ -3,15 +3,15 @@ import pytest
 import soundfile
 
 from voiceagent.errors import ConfigError
-from voiceagent.gateway.phone.announcements import load_announcements
+from voiceagent.gateway.phone.announcements import TEXTS, load_announcements
 from voiceagent.gateway.phone.config import LiveKitConfig
-from voiceagent.scenes.announcements import TEXTS
 
 
 def test_every_announcement_is_bundled_and_can_be_heard():
     sounds = load_announcements(LiveKitConfig())
     assert set(sounds) == set(TEXTS)
-    for pcm in sounds.values():
+    assert {name: sound.text for name, sound in sounds.items()} == TEXTS
+    for pcm in [sound.pcm for sound in sounds.values()]:
         assert 0.3 < np.abs(pcm).max() < 1
         assert 0.4 < pcm.size / 24_000 < 8
 
@@ -19,8 +19,10 @@ def test_every_announcement_is_bundled_and_can_be_heard():
 def test_ones_own_file_takes_its_place_at_any_rate(tmp_path):
     file = tmp_path / "hello.wav"
     soundfile.write(file, np.full(8000, 0.5), 8000)
-    sounds = load_announcements(LiveKitConfig(greeting_file=file))
-    assert sounds["greeting"].size == 24_000
+    greeting = load_announcements(LiveKitConfig(greeting_file=file))["greeting"]
+    assert (greeting.pcm.size, greeting.text) == (24_000, "")
+    config = LiveKitConfig(greeting_file=file, greeting_text="Good day.")
+    assert load_announcements(config)["greeting"].text == "Good day."
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ def call(frames_in, age_us=0, is_lost=False):
         speaker=SimpleNamespace(mouth=Mouth()),
         texts=SimpleNamespace(dropped=1),
         frames=10,
-        keys_received=2,
+        operator=SimpleNamespace(keys_received=2),
         reconnects=1,
         is_lost=is_lost,
     )

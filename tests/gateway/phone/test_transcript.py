@@ -26,3 +26,14 @@ def test_a_word_after_a_pause_ends_the_segment_before_it():
     transcript.add("user", " one", 0)
     end, word = transcript.add("user", " two", 2 * PAUSE_US)
     assert (end.segment, end.is_final, word.segment, word.text) == ("call-1", True, "call-2", "two")
+
+
+def test_what_is_said_at_once_is_a_segment_of_its_own():
+    transcript = Transcript("call")
+    transcript.add("agent", " well", 0)
+    end, first, last = transcript.whole("agent", "Goodbye.")
+    assert (end.segment, end.is_final) == ("call-1", True)
+    assert first == Piece("agent", "call-2", "Goodbye.", "Goodbye.", is_first=True)
+    assert last == Piece("agent", "call-2", "Goodbye.", "", is_final=True)
+    assert transcript.whole("agent", "") == []
+    assert transcript.finish() == []

@@ -69,7 +69,8 @@ class InProcessTarget:
         Raises:
             ConfigError: it cannot be used, or a setting is wrong.
         """
-        from voiceagent.serving.engine import Engine, use_threads
+        from voiceagent.serving.device import use_threads
+        from voiceagent.serving.engine import Engine
 
         self._config, self._options = config, config.options()
         use_threads(config.threads)

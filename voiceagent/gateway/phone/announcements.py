@@ -1,11 +1,12 @@
-"""The sounds that stand in for the model: loaded whole at start, so that none fails in a call.
+"""What the agent says on the telephone where the model does not, in sound and in words.
 
-The bundled ones are made by `voiceagent livekit announcements`; each can be replaced by any sound
-file that libsndfile reads.
+Loaded whole at start, so that none fails in a call. The bundled sounds are made by `voiceagent
+livekit announcements`; each can be replaced by any sound file that libsndfile reads.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
@@ -17,28 +18,53 @@ from voiceagent.gateway.phone.config import LiveKitConfig
 Name: TypeAlias = Literal[
     "greeting", "at_capacity", "transfer_failed", "cannot_hear_you", "goodbye"
 ]
+#: What the bundled sounds say.
+TEXTS: dict[Name, str] = {
+    "greeting": "Hello! How can I help you?",
+    "at_capacity": "All lines are busy right now. Please call again in a few minutes. Goodbye.",
+    "transfer_failed": "Sorry, I could not transfer your call.",
+    "cannot_hear_you": "I cannot hear you. Are you there?",
+    "goodbye": "Goodbye.",
+}
 BUNDLED = Path(__file__).parents[2] / "assets" / "phone"
 MAX_SECONDS = 60
 
-Announcements: TypeAlias = dict[Name, Samples]
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Recorded:
+    """An announcement.
+
+    Attributes:
+        pcm: float32 [N], 24 kHz.
+        text: its words; empty where they are not known.
+    """
+
+    pcm: Samples
+    text: str
+
+
+Announcements: TypeAlias = dict[Name, Recorded]
 
 
 def load_announcements(config: LiveKitConfig) -> Announcements:
-    """Every announcement by its name: float32 [N], 24 kHz.
+    """Every announcement by its name.
 
     Raises:
         ConfigError: a file that was named cannot be used.
     """
-    return {name: _load(name, getattr(config, f"{name}_file")) for name in get_args(Name)}
+    return {
+        name: _load(name, getattr(config, f"{name}_file"), getattr(config, f"{name}_text"))
+        for name in get_args(Name)
+    }
 
 
-def _load(name: Name, file: Path | None) -> Samples:
+def _load(name: Name, file: Path | None, text: str) -> Recorded:
     if file is None:
-        return read_wav(BUNDLED / f"{name}.ogg").pcm
+        return Recorded(read_wav(BUNDLED / f"{name}.ogg").pcm, text or TEXTS[name])
     try:
         pcm = read_wav(file).pcm
     except AudioFileError as error:
         raise ConfigError(f"{name}_file: {error}") from error
     if pcm.size > MAX_SECONDS * SAMPLE_RATE_HZ:
         raise ConfigError(f"{name}_file: {file}: longer than {MAX_SECONDS} s; cut it")
-    return pcm
+    return Recorded(pcm, text)

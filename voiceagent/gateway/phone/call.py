@@ -26,10 +26,9 @@ from voiceagent.gateway.phone.announcements import Announcements, Name
 from voiceagent.gateway.phone.beat import lead_samples
 from voiceagent.gateway.phone.config import LiveKitConfig
 from voiceagent.gateway.phone.control import RoomControl
-from voiceagent.gateway.phone.dtmf import KEY_EVERY_S, codes_of, key_of
 from voiceagent.gateway.phone.leg import Leg
 from voiceagent.gateway.phone.mouth import Mouth
-from voiceagent.gateway.phone.order import DONE, PRESS, TRANSFER, read_keys, read_target
+from voiceagent.gateway.phone.operator import Operator
 from voiceagent.gateway.phone.silence import SilenceWatch
 from voiceagent.gateway.phone.speaker import Speaker
 from voiceagent.gateway.phone.state import ATTRIBUTE, SPEECH_DBFS, AgentState, State
@@ -42,8 +41,6 @@ from voiceagent.serving.ports import PortFrame, SessionPort
 WATCH_EVERY_S = 0.25
 #: A goodbye of one's own may not keep the line for ever.
 GOODBYE_WITHIN_S = 10.0
-#: After a transfer livekit-sip hangs the caller up by itself, about a second later.
-TRANSFERRED_WITHIN_S = 5.0
 
 _log = logging.getLogger(__name__)
 
@@ -66,7 +63,7 @@ class Setup:
 
 
 class Call:
-    """Next: `run`, once; `attach` another leg, `end`, `transfer` and `press` from anywhere."""
+    """Next: `run`, once; `attach` another leg, `end`, `say` and `operator` from anywhere."""
 
     def __init__(self, setup: Setup, leg: Leg, port: SessionPort | RecordedPort) -> None:
         assert leg.caller is not None, "a call begins when its caller is known"
@@ -75,10 +72,10 @@ class Call:
         self.key = leg.caller.key
         self.is_phone = leg.caller.is_phone
         self.frames = 0
-        self.keys_received = 0
         self.reconnects = 0
         self.speaker = Speaker(Mouth(setup.config.comfort_noise_dbfs), setup.clock)
         self.texts = Texts(leg)
+        self.operator = Operator(self, setup.config, setup.control)
         self._setup = setup
         self._config = setup.config
         self._clock = setup.clock
@@ -92,11 +89,9 @@ class Call:
         self._past_dropped_frames = 0
         self._is_active = False
         self._is_on_beat = False
-        self._is_greeting = False
         self._has_left = False
         self._lost: tuple[int, str] | None = None
         self._losing = asyncio.Event()
-        self._transfer_to: str | None = None
         self.speaker.on_heard = port.played
         leg.listener = self
 
@@ -154,48 +149,34 @@ class Call:
         self._past_dropped_frames += old.ear.dropped_frames
         leg.listener, old.listener = self, None
         self.texts.move(leg)
-        self._spawn(old.leave())
+        self.spawn(old.leave())
         self.on_back(leg)
 
-    async def transfer(self, target: str) -> str | None:
-        """Hand the caller on to another telephone; None when done, else why it was not."""
-        if self._transfer_to is not None:
-            return "another transfer is under way"
-        self._transfer_to = target
-        self._note(f"transfer to {target}")
-        refusal: str | None = "only telephone calls can be transferred"
-        caller = self.leg.caller
-        if self.is_phone and caller is not None:
-            room = self.leg.room_name
-            refusal = await self._setup.control.transfer(room, caller.identity, target)
-        if refusal is None:
-            self.texts.set(TRANSFER, DONE)
-            return None
-        _log.info("room %s: transfer refused: %s", self.leg.room_name, refusal)
-        self._transfer_to = None
-        self._note(f"transfer refused: {refusal}")
-        self.texts.set(TRANSFER, f"refused: {refusal}")
-        self.say("transfer_failed")
-        return refusal
+    def say(self, name: Name, *, is_held: bool = True) -> None:
+        """Have an announcement made; see `SessionPort.announce`."""
+        recorded = self._setup.sounds[name]
+        self.note(f"announcement {name}")
+        if not self.port.announce(recorded.pcm, recorded.text, is_held=is_held):
+            _log.warning("room %s: no way for the announcement %s", self.leg.room_name, name)
 
-    async def press(self, keys: str) -> None:
-        """Send keys to the caller's telephone, as fast as livekit-sip takes them.
-
-        Raises:
-            ValueError: keys that cannot be sent.
-        """
-        for code, key in codes_of(keys):
-            await self.leg.send_key(code, key)
-            self._note(f"dtmf sent {key}")
-            await asyncio.sleep(KEY_EVERY_S)
-
-    def say(self, name: Name) -> None:
-        """Play an announcement in place of the agent."""
-        pcm = self._setup.sounds[name]
-        self.speaker.mouth.say(pcm)
-        self._note(f"announcement {name}")
+    def note(self, event: str) -> None:
+        """Write down what happens besides sound and words."""
         if isinstance(self.port, RecordedPort):
-            self.port.in_place(pcm)
+            self.port.note(event)
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something beside, until the call is over."""
+        task = asyncio.create_task(work, name="phone call")
+        self._tasks.add(task)
+        task.add_done_callback(self._on_done)
+
+    def on_key(self, digit: str) -> None:
+        """See `leg.Listener`."""
+        self.operator.on_key(digit)
+
+    def on_order(self, topic: str, data: bytes) -> None:
+        """See `leg.Listener`."""
+        self.operator.on_order(topic, data)
 
     def on_sound(self, leg: Leg) -> None:
         """See `leg.Listener`."""
@@ -208,38 +189,13 @@ class Call:
             pcm = np.concatenate([lead, pcm])
         self.port.push(pcm)
 
-    def on_key(self, digit: str) -> None:
-        """See `leg.Listener`."""
-        key = key_of(digit)
-        if key is None:
-            return
-        self.keys_received += 1
-        self._note(f"dtmf {key}")
-        if key == self._config.transfer_key:
-            self._spawn(self._transfer(self._config.transfer_to))
-
-    def on_order(self, topic: str, data: bytes) -> None:
-        """See `leg.Listener`."""
-        if topic == TRANSFER:
-            target = read_target(data)
-            if target is None:
-                self.texts.set(TRANSFER, "refused: no target that can be transferred to")
-            else:
-                self._spawn(self._transfer(target))
-        elif topic == PRESS:
-            keys = read_keys(data)
-            if keys is None:
-                self.texts.set(PRESS, "refused: no keys that can be sent")
-            else:
-                self._spawn(self._press(keys))
-
     def on_left(self, leg: Leg, reason: str) -> None:
         """See `leg.Listener`."""
         if leg is not self.leg:
             return
         self._has_left = True
-        if self._transfer_to is not None:
-            reason = f"transferred to {self._transfer_to}"
+        if self.operator.transfer_to is not None:
+            reason = f"transferred to {self.operator.transfer_to}"
         elif self._silence.is_warned:
             reason += " or was cut off: nothing had been heard of it"
         self.end(reason)
@@ -253,7 +209,7 @@ class Call:
         self._losing.set()
         self.speaker.leg = None
         self._is_on_beat = False
-        self._note(f"lost: {reason}")
+        self.note(f"lost: {reason}")
 
     def on_back(self, leg: Leg) -> None:
         """See `leg.Listener`."""
@@ -264,7 +220,7 @@ class Call:
         self.reconnects += 1
         self.speaker.leg = leg
         self._silence.restart(self._clock.now_us())
-        self._note("the caller is back")
+        self.note("the caller is back")
         self._told_state = None
 
     def _works(self) -> dict[str, Coroutine[Any, Any, None]]:
@@ -292,8 +248,7 @@ class Call:
         self._is_active = True
         self._silence.restart(self._clock.now_us())
         if self._config.greeting:
-            self._is_greeting = True
-            self.say("greeting")
+            self.say("greeting", is_held=False)  # a model that answers already has more to say
 
     async def _take_frames(self) -> None:
         try:
@@ -305,31 +260,19 @@ class Call:
     def _take(self, frame: PortFrame) -> None:
         self.frames += 1
         now_us = self._clock.now_us()
-        mouth = self.speaker.mouth
-        mouth.push(frame.pcm, frame.step, frame.generation)
-        if rms_dbfs(frame.pcm) > SPEECH_DBFS or mouth.is_announcing:
+        self.speaker.mouth.push(frame.pcm, frame.step, frame.generation)
+        if rms_dbfs(frame.pcm) > SPEECH_DBFS:
             self._silence.spoken(now_us)
-        if self._is_greeting and frame.said is not None:
-            self._break_greeting()
         if frame.heard is not None:
             self.texts.tell(self._transcript.add("user", frame.heard, now_us))
         if frame.said is not None:
             self.texts.tell(self._transcript.add("agent", frame.said, now_us))
-        state = self._state.add(frame)
-        self._tell_state("speaking" if mouth.is_announcing else state)
+        self._tell_state(self._state.add(frame))
 
     def _tell_state(self, state: State) -> None:
         if state != self._told_state:
             self._told_state = state
             self.texts.set(ATTRIBUTE, state)
-
-    def _break_greeting(self) -> None:
-        """The model answers already: its words matter more."""
-        self._is_greeting = False
-        if self.speaker.mouth.is_announcing:
-            self.speaker.mouth.hush()
-            if isinstance(self.port, RecordedPort):
-                self.port.in_place(np.zeros(0, np.float32))
 
     async def _watch(self) -> None:
         while True:
@@ -357,23 +300,16 @@ class Call:
                 return "nothing was heard from the caller, who was told so"
         return None
 
-    async def _press(self, keys: str) -> None:
-        await self.press(keys)
-        self.texts.set(PRESS, DONE)
-
-    async def _transfer(self, target: str) -> None:
-        if await self.transfer(target) is None:
-            await asyncio.sleep(TRANSFERRED_WITHIN_S)
-            self.end(f"transferred to {target}")
-
     async def _say_goodbye(self) -> None:
         """Give the slot back; then tell whoever is still there."""
         await self.port.close()
         self.texts.tell(self._transcript.finish())
         if self._has_left or self._lost is not None or not self._is_active:
             return
-        if self._transfer_to is None:
-            self.speaker.mouth.say(self._setup.sounds["goodbye"])
+        if self.operator.transfer_to is None:
+            goodbye = self._setup.sounds["goodbye"]
+            self.speaker.mouth.say(goodbye.pcm)
+            self.texts.tell(self._transcript.whole("agent", goodbye.text))
         try:
             async with asyncio.timeout(GOODBYE_WITHIN_S):
                 await self.speaker.finish()
@@ -388,15 +324,6 @@ class Call:
         if self.is_phone and caller is not None and not self._has_left:
             await self._setup.control.hang_up(self.leg.room_name, caller.identity)
         await self.leg.leave()
-
-    def _note(self, event: str) -> None:
-        if isinstance(self.port, RecordedPort):
-            self.port.note(event)
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work, name="phone call")
-        self._tasks.add(task)
-        task.add_done_callback(self._on_done)
 
     def _on_done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

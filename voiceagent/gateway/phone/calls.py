@@ -25,6 +25,8 @@ from voiceagent.gateway.phone.metrics import PhoneMetrics
 from voiceagent.gateway.phone.mouth import Mouth
 from voiceagent.gateway.phone.outbound import OUTBOUND
 from voiceagent.gateway.phone.speaker import Speaker
+from voiceagent.gateway.phone.texts import Texts
+from voiceagent.gateway.phone.transcript import Transcript
 from voiceagent.gateway.phone.wish import read_wish
 from voiceagent.gateway.protocol.agent_worker import Assigned, Job
 from voiceagent.gateway.recording import Origin, RecordedPort, recorded
@@ -270,13 +272,16 @@ async def say_only(leg: Leg, setup: Setup, name: Name) -> None:
     """
     speaker = Speaker(Mouth(setup.config.comfort_noise_dbfs), setup.clock)
     speaker.leg = leg
+    texts = Texts(leg)
     await leg.publish()
     leg.answer()
     sending = asyncio.create_task(speaker.run(), name="phone announcement")
     try:
         async with asyncio.timeout(ANSWERED_WITHIN_S):
             await leg.wait_active()
-        speaker.mouth.say(setup.sounds[name])
+        speaker.mouth.say(setup.sounds[name].pcm)
+        texts.tell(Transcript(leg.room_name).whole("agent", setup.sounds[name].text))
+        await texts.flush()
         await speaker.finish()
     except TimeoutError:
         _log.info("room %s: the caller never answered", leg.room_name)

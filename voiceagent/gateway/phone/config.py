@@ -34,6 +34,11 @@ class LiveKitConfig:
         transfer_failed_file: after a transfer that was refused.
         cannot_hear_you_file: to a caller of whom nothing is heard.
         goodbye_file: before the agent hangs up.
+        greeting_text: the words of that file, for transcripts; likewise the next four.
+        at_capacity_text: see `at_capacity_file`.
+        transfer_failed_text: see `transfer_failed_file`.
+        cannot_hear_you_text: see `cannot_hear_you_file`.
+        goodbye_text: see `goodbye_file`.
         capacity_calls: callers at once, beyond the slots, who are told so; others ring.
         caller_within_s: for somebody to come into the room.
         hold_s: a conversation without its room is kept for so long, for the caller to come back;
@@ -64,6 +69,11 @@ class LiveKitConfig:
     transfer_failed_file: Path | None = None
     cannot_hear_you_file: Path | None = None
     goodbye_file: Path | None = None
+    greeting_text: str = ""
+    at_capacity_text: str = ""
+    transfer_failed_text: str = ""
+    cannot_hear_you_text: str = ""
+    goodbye_text: str = ""
     capacity_calls: int = 8
     caller_within_s: float = 30.0
     hold_s: float = 15.0

@@ -35,7 +35,7 @@ def counts(call: Call) -> Counter[str]:
         frames_in=ear.frames,
         frames_in_dropped=ear.dropped_frames,
         engine_frames=call.frames,
-        keys_in=call.keys_received,
+        keys_in=call.operator.keys_received,
         reconnects=call.reconnects,
         texts_dropped=call.texts.dropped,
         playout_underruns=playout.underruns,

@@ -1,5 +1,5 @@
-"""What leaves for the caller, 20 ms at a time and always something: the agent, an announcement in
-its place, and under both a noise so low that it only tells the caller that the line lives.
+"""What leaves for the caller, 20 ms at a time and always something: the agent, an announcement
+where there is none, and beneath both a noise so low that it only tells that the line lives.
 
 Pure: paced by whoever calls `take`. The noise is one second of the same sound again and again.
 """
@@ -24,11 +24,6 @@ class Mouth:
         self._announcement = np.zeros(0, np.float32)
 
     @property
-    def is_announcing(self) -> bool:
-        """Whether an announcement is being played."""
-        return self._announcement.size > 0
-
-    @property
     def left_ms(self) -> int:
         """Of the announcement that is being played."""
         return self._announcement.size * 1000 // SAMPLE_RATE_HZ
@@ -40,11 +35,6 @@ class Mouth:
     def say(self, announcement: Samples) -> None:
         """Play this from now on: float32 [N]; one that plays already is cut off."""
         self._announcement = announcement
-
-    def hush(self) -> None:
-        """Fade the announcement out over the next packet."""
-        last = self._announcement[:PACKET_SAMPLES]
-        self._announcement = last * np.linspace(1, 0, last.size, dtype=np.float32)
 
     def take(self, number: int) -> Samples:
         """What packet `number` holds: float32 [PACKET_SAMPLES]."""

@@ -61,6 +61,15 @@ class Transcript:
         self._open[side] = (piece, now_us)
         return [*told, piece]
 
+    def whole(self, side: Side, text: str) -> list[Piece]:
+        """A segment of its own that is said at once, empty for no text: what is to be told."""
+        if not text:
+            return []
+        ended = [self._end(side)] if side in self._open else []
+        self._count += 1
+        piece = Piece(side, f"{self._name}-{self._count}", text, text, is_first=True)
+        return [*ended, piece, Piece(side, piece.segment, text, "", is_final=True)]
+
     def settle(self, now_us: int) -> list[Piece]:
         """The ends of segments that are over by now."""
         over = [side for side, (_, at_us) in self._open.items() if now_us - at_us > PAUSE_US]
