@@ -1,6 +1,7 @@
 import dataclasses
 import datetime
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from voiceagent.cli.talk import QUESTION
 from voiceagent.errors import AtCapacity, DetectorUnavailable, PromptRefused, SessionClosed
 from voiceagent.model.decoder import Decoder
 from voiceagent.model.tokenizer import WordTokenizer
-from voiceagent.serving.announcement import AnnouncedFrame
+from voiceagent.serving.announcement import AnnouncedFrame, announced_frames
 from voiceagent.serving.config import EngineConfig, ObserveConfig, SessionOptions
 from voiceagent.serving.engine import Engine
 from voiceagent.serving.requests import CLOSING_STEPS
@@ -530,3 +531,24 @@ def test_greeting_that_is_spoken_over_gives_way_to_the_question_and_its_answer(
         said = "".join(answer.said or "" for answer in greeted(policy))
         assert said.startswith(GREETING)
         assert said.endswith(" three plus four is seven"), (policy, said)
+
+
+@pytest.mark.slow
+def test_echo_of_an_announcement_is_not_taken_for_the_user(make_engine):
+    engine = make_engine(policy="on", turns=TurnConfig())
+    session = engine.open_session()
+    pcm = read_wav(Path(__file__).parents[2] / "voiceagent/assets/phone/at_capacity.ogg").pcm
+    for made in announced_frames(pcm, "all lines are busy", is_held=True):
+        session.announcement.add(made)
+    rng = np.random.default_rng(0)
+    played, found = [np.zeros(1920, np.float32)] * 3, []
+    while session.announcement.is_playing:
+        noise = rng.normal(0, 3e-4, 1920).astype(np.float32)
+        session.push(0.25 * played[-3] + noise)  # 240 ms later, 12 dB fainter
+        found += engine.step()
+        played.append(found[-1].pcm)
+    assert "".join(answer.said or "" for answer in found) == " all lines are busy"
+    assert not {"yield", "user_pause", "take"} & set(states(found))
+    assert {answer.generation for answer in found} == {0}
+    echoed = [answer.turn["row"]["observation"]["echo"] for answer in found]
+    assert max(echoed) > 0.8

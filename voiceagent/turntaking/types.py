@@ -31,7 +31,7 @@ class Text(enum.StrEnum):
     NONE = "none"  # before the first step
     PAD = "pad"
     EPAD = "epad"  # a word starts at the next step
-    WORD = "word"
+    WORD = "word"  # or an announcement is made in its place
 
 
 class Forced(enum.StrEnum):

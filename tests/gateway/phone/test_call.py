@@ -5,7 +5,9 @@ import pytest
 
 from voiceagent.audio.framing import FRAME_SAMPLES, PACKET_SAMPLES
 from voiceagent.clock import MonotonicClock
+from voiceagent.gateway.phone.announcements import TEXTS
 from voiceagent.gateway.phone.state import ATTRIBUTE
+from voiceagent.gateway.phone.transcript import FINAL
 from voiceagent.testing.sip_caller import Dialled
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio]
@@ -45,6 +47,15 @@ async def test_the_agent_greets_when_it_can_be_heard_and_says_what_it_does(hold)
         await asyncio.sleep(1.5)
         assert caller.heard().first_loud_s() is not None
         await caller.until(lambda: caller.agent.get(ATTRIBUTE) == "listening", 3)
+
+
+async def test_announcements_are_told_as_words_as_the_agents_are(hold):
+    async with hold(greeting=True, max_call_s=3.0) as (caller, _, running):
+        await caller.answered()
+        await running
+        await caller.until(lambda: len(caller.texts) == 2, 3)
+    assert [text for _, _, text in caller.texts] == [TEXTS["greeting"], TEXTS["goodbye"]]
+    assert all(kept[FINAL] == "true" for _, kept, _ in caller.texts)
 
 
 async def test_the_first_sound_brings_the_frames_onto_the_beat_of_all_calls(hold):
