@@ -235,6 +235,12 @@ class LiveKitStack:
         await asyncio.sleep(down_s)
         await self.start_server()
 
+    async def restart_redis(self, *, down_s: float) -> None:
+        """Kill redis, which forgets all rooms, and start it again some time later."""
+        await self._redis.stop(signal.SIGKILL)
+        await asyncio.sleep(down_s)
+        await self._redis.start()
+
     @property
     def pids(self) -> list[int]:
         """Of the processes that run now."""
