@@ -110,6 +110,16 @@ class PhoneWorker:
                 await asyncio.sleep(0.05)
         return loop.time() - began_s
 
+    async def until_logged(self, text: str, within_s: float) -> None:
+        """Wait until it has written this.
+
+        Raises:
+            TimeoutError: it has not.
+        """
+        async with asyncio.timeout(within_s):
+            while text not in self.log:  # noqa: ASYNC110  # a file
+                await asyncio.sleep(0.05)
+
     async def last_session(self, within_s: float = 3.0) -> SessionRecord:
         """The record of the session that began last, once it is whole.
 

@@ -7,7 +7,9 @@ from operator import itemgetter
 
 import pytest
 import pytest_asyncio
+from livekit import api
 
+from voiceagent.gateway.phone import endings
 from voiceagent.testing.phone_worker import PhoneWorker
 from voiceagent.testing.sip_caller import SipCaller
 
@@ -115,3 +117,43 @@ async def test_an_engine_that_dies_in_a_call_hangs_the_caller_up(livekit, quick,
         async with SipCaller.dial(livekit) as again:
             await again.answered(15)
     assert "engine" in worker.sessions()[0].summary.end_reason
+
+
+async def test_two_workers_after_a_crash_are_one_agent_to_the_caller(
+    livekit, quick, tmp_path, ask, are_right, tell
+):
+    one_slot = ["--slots", "1", "--verbose"]
+    async with (
+        PhoneWorker.running(quick, tmp_path / "holds", one_slot) as holds,
+        SipCaller.dial(livekit) as caller,
+    ):
+        await caller.answered()
+        # the job of a room that is made anew goes to whoever has a slot
+        async with PhoneWorker.running(quick, tmp_path / "free", one_slot) as free:
+            await livekit.restart_server(down_s=DOWN_S)
+            back_s = await holds.until("phone_reconnects_total", bool, HELD_S)
+            await free.until(BUSY, lambda n: n == 0, 3)
+            asked = await ask(caller, "what is three plus four")
+            spread = [(await worker.metrics())[BUSY] for worker in (holds, free)]
+            had_it = "gave" if endings.ELDER in free.log else "had not been given"
+            tell(f"server crash: back in {back_s:.1f} s, the other worker {had_it} the caller")
+    assert spread == [1, 0]
+    assert are_right(asked)
+    assert caller.end_reason == "hung up"
+
+
+async def test_a_second_agent_of_a_room_leaves_its_caller_to_the_first(livekit, quick, tmp_path):
+    one_slot = ["--slots", "1", "--verbose"]
+    async with (
+        PhoneWorker.running(quick, tmp_path / "first", one_slot) as first,
+        SipCaller.dial(livekit) as caller,
+        PhoneWorker.running(quick, tmp_path / "second", one_slot) as second,
+    ):
+        await caller.answered()
+        wish = api.CreateAgentDispatchRequest(agent_name="voiceagent", room=caller.dialled.room)
+        async with api.LiveKitAPI(livekit.url, livekit.api_key, livekit.api_secret) as server:
+            await server.agent_dispatch.create_dispatch(wish)
+        await second.until_logged(endings.ELDER, 5)
+        await second.until(BUSY, lambda n: n == 0, 2)
+        assert (await first.metrics())[BUSY] == 1
+        assert not caller.end_reason

@@ -83,11 +83,11 @@ def make_worker(livekit, tmp_path):
 
 
 @contextlib.asynccontextmanager
-async def in_room(livekit, room="r", identity="agent"):
+async def in_room(livekit, room="r", identity="agent", attributes=None):
     """A leg in a room, as a job would make it."""
     grants = api.VideoGrants(room_join=True, room=room, can_update_own_metadata=True)
     token = api.AccessToken(livekit.api_key, livekit.api_secret).with_grants(grants)
-    token = token.with_identity(identity).with_kind("agent")
+    token = token.with_identity(identity).with_kind("agent").with_attributes(attributes or {})
     leg = Leg(room, MonotonicClock())
     await leg.join(livekit.url, token.to_jwt())
     try:

@@ -8,6 +8,7 @@ from livekit import api, rtc
 from voiceagent.audio.level import rms_dbfs
 from voiceagent.clock import MonotonicClock
 from voiceagent.errors import RoomError
+from voiceagent.gateway.phone import elder, endings
 from voiceagent.gateway.phone.leg import Leg
 from voiceagent.testing.sip_caller import Dialled, SipCaller
 
@@ -59,15 +60,6 @@ async def visit(livekit, identity, kind="standard"):
     token = token.with_identity(identity).with_kind(kind).to_jwt()
     await room.connect(livekit.url, token, rtc.RoomOptions(auto_subscribe=False))
     return room
-
-
-async def test_a_room_that_cannot_be_entered_is_said_without_the_token(livekit):
-    grants = api.VideoGrants(room_join=True, room="r")
-    token = api.AccessToken(livekit.api_key, "w" * 40).with_grants(grants).with_identity("x")
-    with pytest.raises(RoomError) as failed:
-        await Leg("r", MonotonicClock()).join(livekit.url, token.to_jwt())
-    assert "eyJ" not in str(failed.value)
-    assert failed.value.__cause__ is None
 
 
 async def test_a_room_to_which_nobody_comes_is_left(join):
@@ -137,6 +129,40 @@ async def test_a_room_that_closes_before_its_lost_caller_is_back_is_not_the_end(
     leg._on_disconnected(rtc.DisconnectReason.ROOM_CLOSED)
     assert [kind for kind, _ in heard.news] == [told]
     assert leg.closed.is_set()
+
+
+async def test_a_caller_whose_place_another_call_takes_has_left_and_it_is_told(
+    livekit, join, heard
+):
+    async with SipCaller.dial(livekit, ALONE) as caller, join() as leg:
+        leg.listener = heard
+        await leg.wait_caller(3)
+        leg.answer()
+        await caller.answered(within_s=3)
+        async with SipCaller.dial(livekit, ALONE) as other:
+            assert await heard.until("left") == (
+                "left",
+                "another call of the same number took its place",
+            )
+            assert leg.is_replaced
+            # the conversation that ends must not be heard, nor pay for an answer
+            with pytest.raises(TimeoutError):
+                await other.answered(within_s=0.5)
+
+
+async def test_an_elder_agent_that_comes_later_is_given_the_caller(livekit, join, heard):
+    async with (
+        SipCaller.dial(livekit, ALONE) as caller,
+        join(identity="young", attributes={elder.SINCE: "20"}) as leg,
+    ):
+        leg.listener = heard
+        await leg.wait_caller(3)
+        assert leg.elder() is None
+        async with join(identity="old", attributes={elder.SINCE: "10"}) as old:
+            assert await heard.until("left") == ("left", endings.ELDER)
+            assert leg.elder().identity == "old"
+            assert old.elder() is None
+        assert not caller.end_reason
 
 
 async def test_sound_of_the_agent_arrives_at_the_caller(livekit, join):

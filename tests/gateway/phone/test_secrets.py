@@ -6,6 +6,7 @@ import pytest
 from voiceagent.gateway.phone.config import LiveKitConfig
 from voiceagent.gateway.phone.secrets import (
     RedactingFilter,
+    agent_token,
     quieten_livekit,
     redact,
     worker_token,
@@ -20,6 +21,15 @@ def test_a_workers_token_lets_it_be_a_worker_and_no_more():
     assert claims["video"]["agent"]
     assert not claims["video"].get("roomJoin")
     assert claims["exp"] - claims["nbf"] <= 3600
+
+
+def test_an_agent_without_a_job_may_enter_one_room_as_an_agent():
+    token = agent_token(CONFIG, "r", "agent-1", {"since": "5"})
+    claims = jwt.decode(token, "s" * 40, algorithms=["HS256"])
+    assert (claims["sub"], claims["kind"], claims["name"]) == ("agent-1", "agent", "voiceagent")
+    assert claims["attributes"] == {"since": "5"}
+    assert claims["video"]["room"] == "r"
+    assert not claims["video"].get("roomAdmin")
 
 
 @pytest.mark.parametrize("form", ["{}", "ws://a/rtc?access_token={}&b=1", 'Bearer {}"', "({})"])

@@ -178,3 +178,24 @@ async def test_a_conversation_cannot_be_taken_over_by_whoever_claims_its_call(li
         assert caller.end_reason == ""
     assert record.header.caller["sip.phoneNumber"] == "+15550666"
     assert "the caller is back" not in events(record)
+
+
+async def test_a_second_call_of_one_number_into_one_room_is_a_conversation_of_its_own(
+    livekit, make_worker, caplog
+):
+    caplog.set_level("INFO", "voiceagent")
+    dialled = Dialled(number="+15551112222", room="direct")
+    async with make_worker() as worker:
+        async with SipCaller.dial(livekit, dialled) as first:
+            await first.answered()
+            assert await echo_hz(first, 600) == pytest.approx(600, abs=5)
+            async with SipCaller.dial(livekit, dialled) as second:
+                assert await first.ended(2) == "DUPLICATE_IDENTITY"
+                await second.answered(5)
+                assert await echo_hz(second, 900) == pytest.approx(900, abs=5)
+        one, other = await worker.sessions(2)
+    assert one.header.caller["sip.callID"] == first.call_id
+    assert one.summary.end_reason == "another call of the same number took its place"
+    assert other.header.caller["sip.callID"] == second.call_id
+    assert other.summary.end_reason == "the caller hung up"
+    assert "room direct: another call took its caller's place" in caplog.text

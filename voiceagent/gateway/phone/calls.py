@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator
 
+from voiceagent.clock import WallClock
 from voiceagent.errors import (
     AtCapacity,
     EngineUnavailable,
@@ -18,8 +19,10 @@ from voiceagent.errors import (
     RoomError,
     VoiceAgentError,
 )
+from voiceagent.gateway.phone import elder, endings
 from voiceagent.gateway.phone.announcements import Name
 from voiceagent.gateway.phone.call import Call, Setup
+from voiceagent.gateway.phone.comeback import keep_in_room
 from voiceagent.gateway.phone.leg import Leg
 from voiceagent.gateway.phone.metrics import PhoneMetrics
 from voiceagent.gateway.phone.mouth import Mouth
@@ -107,6 +110,13 @@ class Calls:
         self.on_change()
         return True
 
+    def claim(self, job: Job) -> dict[str, str]:
+        """What the agent of an accepted job says of itself in its room, see `elder`."""
+        for call in self:
+            if call.leg.room_name == job.room:
+                return dict(call.leg.me.claim)
+        return {elder.SINCE: str(int(WallClock().now().timestamp() * 1000))}
+
     def give_up(self, job_id: str) -> None:
         """An accepted job will not come."""
         self._promised.discard(job_id)
@@ -161,11 +171,9 @@ class Calls:
     async def _work(self, assigned: Assigned) -> str:
         """The supervisor of one job: what goes wrong in it goes no further."""
         job = assigned.job
-        leg = self._legs[job.id] = Leg(job.room, self._setup.clock)
         try:
-            await leg.join(assigned.url or self._setup.config.signal_url, assigned.token)
-            await self._serve(job, leg)
-            await leg.closed.wait()
+            while await self._stay(assigned) and not self.is_draining:
+                _log.info("room %s: another call took its caller's place", job.room)
         except RoomError as error:
             _log.warning("%s", error)
             return error.reason
@@ -174,9 +182,20 @@ class Calls:
             return "a fault of this program"
         finally:
             self.give_up(job.id)
+        return ""
+
+    async def _stay(self, assigned: Assigned) -> bool:
+        """One stay in the room of a job; whether another call took the place of its caller."""
+        job = assigned.job
+        leg = self._legs[job.id] = Leg(job.room, self._setup.clock)
+        try:
+            await leg.join(assigned.url or self._setup.config.signal_url, assigned.token)
+            await self._serve(job, leg)
+            await leg.closed.wait()
+        finally:
             await leg.leave()
             del self._legs[job.id]
-        return ""
+        return leg.is_replaced
 
     async def _serve(self, job: Job, leg: Leg) -> None:
         caller = await leg.wait_caller(self._setup.config.caller_within_s)
@@ -187,6 +206,10 @@ class Calls:
                 await self._go_on(call, leg)
                 return
             key = f"{key} {job.id}"  # who calls is a claim: this is another call that says the same
+        if (other := leg.elder()) is not None:
+            _log.info("room %s: %s: %s", job.room, endings.ELDER, other.identity)
+            await leg.leave()
+            return
         try:
             port = await self._open(job)
         except (AtCapacity, EngineUnavailable) as error:
@@ -197,6 +220,8 @@ class Calls:
         call.key = key
         self._promised.discard(job.id)
         self.metrics.count_call()
+        if leg.elder() is not None:  # it came meanwhile
+            call.on_left(leg, endings.ELDER)
         task = asyncio.create_task(self._hold(call), name="phone call")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -241,13 +266,14 @@ class Calls:
                 await say_only(leg, self._setup, "at_capacity")
         finally:
             self._told.discard(job.id)
-            if leg.caller is not None and leg.caller.is_phone:
+            if leg.caller is not None and leg.caller.is_phone and leg.elder() is None:
                 await self._setup.control.hang_up(leg.room_name, leg.caller.identity)
             await leg.leave()
 
     async def _hold(self, call: Call) -> None:
         """The supervisor of one conversation: what goes wrong in it goes no further."""
         reason = "a fault of this program"
+        coming_back = asyncio.create_task(keep_in_room(call, self._setup), name="phone way back")
         try:
             with self._setup.watched(call.leg):
                 reason = await call.run()
@@ -255,6 +281,8 @@ class Calls:
         except Exception:  # noqa: BLE001  # the one supervisor of a conversation
             _log.exception("the call in room %s failed", call.leg.room_name)
         finally:
+            coming_back.cancel()
+            await asyncio.gather(coming_back, return_exceptions=True)
             self._calls.pop(call.key, None)
             self.metrics.count_end(call)
             self.on_change()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from livekit import rtc
 
+#: After a restart of the server two workers may have come to one caller.
+ELDER = "another agent goes on with its caller"
 #: The room is gone for good; other reasons are faults that may pass.
 _CLOSED = {
     rtc.DisconnectReason.ROOM_DELETED: "the room was deleted",

@@ -10,59 +10,29 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine
-from typing import Any, Protocol
+from typing import Any
 
-import numpy as np
 from livekit import rtc
 
-from voiceagent.audio.framing import SAMPLE_RATE_HZ, Samples
-from voiceagent.audio.opus import from_int16
+from voiceagent.audio.framing import Samples
 from voiceagent.clock import Clock
 from voiceagent.errors import RoomError
 from voiceagent.gateway.phone import endings
 from voiceagent.gateway.phone.caller import Caller, choose, is_caller
 from voiceagent.gateway.phone.claims import clean
-from voiceagent.gateway.phone.ear import FRAME_MS, Ear
-from voiceagent.gateway.phone.secrets import redact
+from voiceagent.gateway.phone.ear import Ear
+from voiceagent.gateway.phone.elder import Agent, elder
+from voiceagent.gateway.phone.entrance import enter
+from voiceagent.gateway.phone.hearing import Hearing
+from voiceagent.gateway.phone.listener import Listener
 from voiceagent.gateway.phone.track import AgentTrack
 
-CONNECT_WITHIN_S = 10.0
 LEAVE_WITHIN_S = 2.0
-#: Frames that LiveKit's own queue may hold: one second, then it drops the oldest.
-STREAM_FRAMES = 1000 // FRAME_MS
 #: A caller who vanishes so soon after the connection was mended was lost with it.
 SHAKY_S = 1.0
 #: Why a telephone has hung up is told a little later than that it has.
 REASON_WITHIN_S = 0.25
 _log = logging.getLogger(__name__)
-
-
-class Listener(Protocol):
-    """Who is told what happens on a leg; each returns at once."""
-
-    def on_sound(self, leg: Leg) -> None:
-        """The ear has sound where it had none."""
-        ...
-
-    def on_key(self, digit: str) -> None:
-        """The caller pressed a key."""
-        ...
-
-    def on_order(self, topic: str, data: bytes) -> None:
-        """The server's API sent data to the room."""
-        ...
-
-    def on_left(self, leg: Leg, reason: str) -> None:
-        """The caller is gone for good, or the room is."""
-        ...
-
-    def on_lost(self, leg: Leg, reason: str) -> None:
-        """The way to the caller is broken; it may come back, here or on another leg."""
-        ...
-
-    def on_back(self, leg: Leg) -> None:
-        """The lost caller is here again."""
-        ...
 
 
 class Leg:
@@ -77,17 +47,19 @@ class Leg:
         self.caller: Caller | None = None
         self.closed = asyncio.Event()
         self.reconnects = 0
+        #: Whether another call of the caller's identity is here in its place.
+        self.is_replaced = False
         self.track_sid = ""
-        self._clock = clock
+        self._hearing = Hearing(self.ear, clock, self._on_sound)
         self._caller_came = asyncio.Event()
         self._is_active = asyncio.Event()
         self._track: AgentTrack | None = None
-        self._streams: dict[str, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_answered = False
         self._is_reconnecting = False
         self._is_lost = False
         self._is_leaving = False
+        self._is_left = False
 
     async def join(self, url: str, token: str) -> None:
         """Enter the room.
@@ -97,16 +69,7 @@ class Leg:
         """
         for event, handler in self._handlers().items():
             self.room.on(event, handler)  # type: ignore[arg-type]
-        options = rtc.RoomOptions(auto_subscribe=False)
-        try:
-            async with asyncio.timeout(CONNECT_WITHIN_S):
-                await self.room.connect(url, token, options)
-        except rtc.ConnectError as error:
-            # not chained: the text of the cause holds the token
-            raise RoomError(self.room_name, redact(str(error))) from None
-        except TimeoutError as error:
-            reason = f"no connection within {CONNECT_WITHIN_S:g} s"
-            raise RoomError(self.room_name, reason) from error
+        await enter(self.room, self.room_name, url, token)
         self._look_around()
 
     async def wait_caller(self, within_s: float) -> Caller:
@@ -134,6 +97,17 @@ class Leg:
         """
         self._track = await AgentTrack.publish(self.room, self.room_name)
         self.track_sid = self._track.sid
+
+    @property
+    def me(self) -> Agent:
+        """The agent on this leg, as the room shows it; once it has joined."""
+        return Agent.of(self.room.local_participant)
+
+    def elder(self) -> Agent | None:
+        """An agent in the room that goes on with this caller in place of this one."""
+        here = self.room.remote_participants.values()
+        agents = [one for one in here if one.kind == rtc.ParticipantKind.PARTICIPANT_KIND_AGENT]
+        return elder(self.me, map(Agent.of, agents))
 
     def answer(self) -> None:
         """Listen to the caller from now on; a telephone is answered by it."""
@@ -165,7 +139,8 @@ class Leg:
     async def leave(self) -> None:
         """Leave the room; no effect the second time."""
         self._is_leaving = True
-        for task in [*self._streams.values(), *self._tasks]:
+        self._hearing.stop()
+        for task in self._tasks:
             task.cancel()
         try:
             async with asyncio.timeout(LEAVE_WITHIN_S):
@@ -191,7 +166,7 @@ class Leg:
         }
 
     def _look_around(self) -> None:
-        """Choose the caller among those who are here."""
+        """Choose the caller among those who are here, and give way to an elder agent."""
         here = [Caller.of(participant) for participant in self.room.remote_participants.values()]
         if self.caller is None:
             if (chosen := choose(here)) is not None:
@@ -200,6 +175,8 @@ class Leg:
             back = [caller for caller in here if caller.key == self.caller.key]
             if back and self._is_lost:
                 self._take(back[0])
+        if self.elder() is not None:
+            self._tell_left(endings.ELDER)
 
     def _take(self, caller: Caller) -> None:
         self.caller = caller
@@ -214,7 +191,7 @@ class Leg:
 
     def _subscribe(self) -> None:
         """Ask for the caller's microphone, once it is there."""
-        if not self._is_answered or self.caller is None:
+        if not self._is_answered or self.caller is None or self._is_left:
             return
         participant = self.room.remote_participants.get(self.caller.identity)
         publications = participant.track_publications.values() if participant else ()
@@ -224,7 +201,9 @@ class Leg:
             audio[0].set_subscribed(True)
 
     def _on_participant(self, participant: rtc.RemoteParticipant) -> None:
-        if self.caller is not None and not self._is_lost and is_caller(Caller.of(participant)):
+        if self._is_left and self.caller and participant.identity == self.caller.identity:
+            self.is_replaced = True
+        elif self.caller is not None and not self._is_lost and is_caller(Caller.of(participant)):
             name = clean(participant.identity, 64)
             _log.info("room %s: %s is not listened to", self.room_name, name)
         self._look_around()
@@ -238,20 +217,27 @@ class Leg:
         if self.caller.is_active:
             self._is_active.set()
         if self.caller.has_hung_up:
-            self._spawn(self._leave_off())
+            self._leave_off("the caller hung up")
 
-    async def _leave_off(self) -> None:
+    def _leave_off(self, reason: str) -> None:
+        self._is_left = True
+        self._spawn(self._tell_why(reason))
+
+    async def _tell_why(self, reason: str) -> None:
         await asyncio.sleep(REASON_WITHIN_S)
-        self._tell_left("the caller hung up")
+        if self.is_replaced:
+            reason = endings.of_caller(rtc.DisconnectReason.DUPLICATE_IDENTITY)
+        self._tell_left(reason)
 
     def _on_departure(self, participant: rtc.RemoteParticipant) -> None:
         if self.caller is None or participant.identity != self.caller.identity:
             return
-        reason = participant.disconnect_reason or rtc.DisconnectReason.UNKNOWN_REASON
-        if self.caller.has_hung_up or not self._is_reconnecting:
+        if self._is_reconnecting and not self.caller.has_hung_up:
+            self._tell_lost("the connection to the LiveKit server broke")
+        elif reason := participant.disconnect_reason:
             self._tell_left(endings.of_caller(reason))
         else:
-            self._tell_lost("the connection to the LiveKit server broke")
+            self._leave_off("the caller hung up")
 
     def _on_track(
         self,
@@ -261,27 +247,11 @@ class Leg:
     ) -> None:
         if self.caller is None or participant.identity != self.caller.identity:
             return
-        for task in self._streams.values():  # a new track takes the place of the old one
-            task.cancel()
-        self._streams[publication.sid] = asyncio.create_task(self._listen(track), name="phone ear")
+        self._hearing.listen(track)
 
-    async def _listen(self, track: rtc.Track) -> None:
-        self.ear.restart()
-        stream = rtc.AudioStream(
-            track,
-            capacity=STREAM_FRAMES,
-            sample_rate=SAMPLE_RATE_HZ,
-            num_channels=1,
-            frame_size_ms=FRAME_MS,
-        )
-        try:
-            async for event in stream:
-                pcm = from_int16(np.frombuffer(event.frame.data, np.int16))
-                if self.ear.hear(pcm, self._clock.now_us()) and self.listener:
-                    # after all that came with it: a stall hands over many at once
-                    asyncio.get_running_loop().call_soon(self.listener.on_sound, self)
-        finally:
-            await stream.aclose()
+    def _on_sound(self) -> None:
+        if self.listener:
+            self.listener.on_sound(self)
 
     def _on_dtmf(self, dtmf: rtc.SipDTMF) -> None:
         sender = dtmf.participant.identity if dtmf.participant else None

@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime
 import logging
 import re
+from collections.abc import Mapping
 
 from livekit import api
 
@@ -23,6 +24,25 @@ def worker_token(config: LiveKitConfig) -> str:
     """For the connection of an agent worker."""
     grants = api.VideoGrants(agent=True)
     token = api.AccessToken(config.api_key, config.secret()).with_grants(grants)
+    return token.with_ttl(TOKEN_LIFE).to_jwt()
+
+
+def agent_token(
+    config: LiveKitConfig, room: str, identity: str, attributes: Mapping[str, str]
+) -> str:
+    """For an agent that goes into a room without a job."""
+    grants = api.VideoGrants(
+        agent=True,
+        room_join=True,
+        room=room,
+        can_publish=True,
+        can_subscribe=True,
+        can_publish_data=True,
+        can_update_own_metadata=True,
+    )
+    token = api.AccessToken(config.api_key, config.secret()).with_grants(grants)
+    token = token.with_identity(identity).with_name(config.agent_name or "agent")
+    token = token.with_kind("agent").with_attributes(dict(attributes))
     return token.with_ttl(TOKEN_LIFE).to_jwt()
 
 

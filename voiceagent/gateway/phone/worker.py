@@ -156,7 +156,7 @@ class Worker:
         if not self._calls.would_take(job):
             return agent_worker.refuse(job.id)
         self._loop.call_later(ASSIGNED_WITHIN_S, self._give_up, job.id)
-        attributes = {ATTRIBUTE: "initializing"}
+        attributes = {ATTRIBUTE: "initializing", **self._calls.claim(job)}
         name = self._config.agent_name or "agent"
         return agent_worker.accept(job.id, f"agent-{job.id}", name, attributes)
 
