@@ -1,5 +1,6 @@
 import json
 import stat
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -45,6 +46,16 @@ def test_sound_is_written_only_when_asked_for(tmp_path, header, make_frame, reco
     sound, rate_hz = soundfile.read(recorder.folder / "audio.wav")
     assert rate_hz == 24_000
     np.testing.assert_allclose(sound, np.concatenate([stereo, stereo]), atol=1e-4)
+
+
+def test_a_session_that_has_just_begun_can_be_read(tmp_path, header):
+    recorder = SessionRecorder(tmp_path, header)
+    trace = recorder.folder / "trace.jsonl"
+    deadline = time.monotonic() + 5
+    while not (trace.exists() and trace.read_text()) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert RecordStore(tmp_path).record(recorder.folder.name).header == header
+    recorder.close("done")
 
 
 def test_folder_is_for_the_operator_alone(record_one):

@@ -146,6 +146,7 @@ class SessionRecorder:
             sound = soundfile.SoundFile(path, "w", SAMPLE_RATE_HZ, 2, subtype="PCM_16")
         with (self.folder / TRACE_NAME).open("w", encoding="utf-8") as trace:
             trace.write(json.dumps(header) + "\n")
+            trace.flush()  # who asks for a session that has just begun finds it
             while (row := self._rows.get()) is not None:
                 frame, stereo = row
                 trace.write(json.dumps(frame.to_json()) + "\n")

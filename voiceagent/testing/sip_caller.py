@@ -10,17 +10,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import logging
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine
-from typing import Any, Protocol
+from typing import Any
 
-from livekit import api, rtc
+from livekit import rtc
 
 from voiceagent.audio.framing import Samples
+from voiceagent.testing.dialled import Dialled, Server
 from voiceagent.testing.handset import Handset, Heard
-from voiceagent.testing.telephone_line import Band
+
+__all__ = ["Dialled", "SipCaller"]
 
 #: DTMF events of RFC 4733, in the order of their codes.
 KEYS = "0123456789*#ABCD"
@@ -35,44 +36,6 @@ FINAL = (
     rtc.DisconnectReason.ROOM_CLOSED,
 )
 _log = logging.getLogger(__name__)
-
-
-class Server(Protocol):
-    """Where to call: what `LiveKitStack` has."""
-
-    url: str
-    api_key: str
-    api_secret: str
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Dialled:
-    """Who calls whom.
-
-    Attributes:
-        number: of the caller.
-        to: the number that was dialled.
-        agent_name: of the agent that the room asks for; None: it asks for none.
-        metadata: JSON text for the agent's job.
-        room: name of the room; a new one for every call by default.
-        band: codec of the line.
-        noise_dbfs: of the caller's room, under all that is said; None for a dead microphone.
-        attributes: more of them, as headers of the trunk would make.
-    """
-
-    number: str = "+15550100"
-    to: str = "+15550199"
-    agent_name: str | None = "voiceagent"
-    metadata: str = ""
-    room: str = dataclasses.field(default_factory=lambda: f"call-{uuid.uuid4().hex[:12]}")
-    band: Band = "G722"
-    noise_dbfs: float | None = -60.0
-    attributes: dict[str, str] = dataclasses.field(default_factory=dict)
-
-    @property
-    def identity(self) -> str:
-        """Of the participant, as the bridge makes it."""
-        return f"sip_{self.number}"
 
 
 class SipCaller:
@@ -203,30 +166,6 @@ class SipCaller:
 
     # ---- the room
 
-    def _token(self) -> str:
-        d = self.dialled
-        dispatch = [api.RoomAgentDispatch(agent_name=d.agent_name, metadata=d.metadata)]
-        config = api.RoomConfiguration(agents=dispatch if d.agent_name is not None else [])
-        grants = api.VideoGrants(room_join=True, room=d.room, can_update_own_metadata=True)
-        token = api.AccessToken(self._server.api_key, self._server.api_secret)
-        token = token.with_identity(d.identity).with_kind("sip").with_grants(grants)
-        return token.with_attributes(self._attributes()).with_room_config(config).to_jwt()
-
-    def _attributes(self) -> dict[str, str]:
-        d = self.dialled
-        return {
-            "sip.callID": self.call_id,
-            "sip.callIDFull": f"{self.call_id}@127.0.0.1",
-            "sip.callTag": self.call_id[-8:],
-            "sip.callStatus": "active" if self._is_answered.is_set() else "ringing",
-            "sip.phoneNumber": d.number,
-            "sip.trunkPhoneNumber": d.to,
-            "sip.trunkID": "ST_simulated",
-            "sip.ruleID": "SDR_simulated",
-            "sip.hostname": "127.0.0.1",
-            **d.attributes,
-        }
-
     async def _join(self) -> None:
         room = self._room = rtc.Room()
         room.on("local_track_subscribed", lambda track: self._answer())
@@ -236,7 +175,10 @@ class SipCaller:
         room.on("disconnected", self._left)
         room.on("reconnected", self._say_active)
         room.register_text_stream_handler("lk.transcription", self._read)
-        await room.connect(self._server.url, self._token())
+        token = self.dialled.token(
+            self._server, self.call_id, is_answered=self._is_answered.is_set()
+        )
+        await room.connect(self._server.url, token)
         source = rtc.AudioSource(self._handset.rate_hz, 1, queue_size_ms=0)
         track = rtc.LocalAudioTrack.create_audio_track("sip", source)
         options = rtc.TrackPublishOptions(

@@ -1,9 +1,12 @@
-"""Real SIP telephones for tests: baresip plays and records a call, sipp answers as it is told."""
+"""Real SIP telephones for tests: baresip plays and records a call, sipp does as it is told."""
 
 import asyncio
 import contextlib
 import itertools
 import signal
+import socket
+import sys
+from pathlib import Path
 
 import numpy as np
 import soundfile
@@ -11,6 +14,9 @@ import soxr
 
 from voiceagent.audio.framing import SAMPLE_RATE_HZ
 from voiceagent.testing.livekit_stack import LOOPBACK, free_port
+
+sys.path.append(str(Path(__file__).parent))
+from sipp_scenarios import SCENARIOS
 
 #: Codec of a baresip account, and its rate.
 CODECS = {
@@ -46,6 +52,28 @@ ACCOUNT = "<sip:tester@{address};transport=udp>;regint=0;audio_codecs={codec}\n"
 RTP_PORTS = 20
 #: Never one twice: the end of a call is sent again and again to a telephone that went.
 _SIPP_PORTS = itertools.count(26_000, 10)
+
+
+async def until(is_so, within_s=20.0):
+    """Wait for what a telephone does: long, since the machine may do other things besides."""
+    async with asyncio.timeout(within_s):
+        while not is_so():  # noqa: ASYNC110  # of other programs
+            await asyncio.sleep(0.05)
+
+
+def is_taken(port):
+    """Whether somebody listens on a UDP port of loopback."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+        try:
+            udp.bind((LOOPBACK, port))
+        except OSError:
+            return True
+    return False
+
+
+def messages_of(folder, port="*"):
+    """Where a sipp writes the messages of its calls."""
+    return folder / f"sipp-{port}.log"
 
 
 class Baresip:
@@ -93,11 +121,9 @@ class Baresip:
     def log(self):
         return (self.folder / "log").read_text(errors="replace")
 
-    async def until(self, text, within_s):
-        """Wait until it has written this."""
-        async with asyncio.timeout(within_s):
-            while text not in self.log:  # noqa: ASYNC110  # a file
-                await asyncio.sleep(0.05)
+    async def established(self):
+        """Wait until the call has been answered."""
+        await until(lambda: "established" in self.log)
 
     def heard(self):
         """What came out of it, float32 [N] at 24 kHz."""
@@ -106,181 +132,29 @@ class Baresip:
         return soxr.resample(pcm, rate, SAMPLE_RATE_HZ).astype(np.float32)
 
 
-_HEAD = """\
-<?xml version="1.0" encoding="ISO-8859-1" ?>
-<scenario name="callee">
-<recv request="INVITE"/>
-<send><![CDATA[
-SIP/2.0 180 Ringing
-[last_Via:]
-[last_From:]
-[last_To:];tag=[pid]SIPpTag01[call_number]
-[last_Call-ID:]
-[last_CSeq:]
-Contact: <sip:[local_ip]:[local_port]>
-Content-Length: 0
-
-]]></send>
-"""
-_REFUSE = """\
-<send><![CDATA[
-SIP/2.0 {code} {reason}
-[last_Via:]
-[last_From:]
-[last_To:];tag=[pid]SIPpTag01[call_number]
-[last_Call-ID:]
-[last_CSeq:]
-Content-Length: 0
-
-]]></send>
-<recv request="ACK" timeout="5000"/>
-"""
-_RING_ON = """\
-<recv request="CANCEL"/>
-<send><![CDATA[
-SIP/2.0 200 OK
-[last_Via:]
-[last_From:]
-[last_To:]
-[last_Call-ID:]
-[last_CSeq:]
-Content-Length: 0
-
-]]></send>
-"""
-_ANSWER = """\
-<pause milliseconds="300"/>
-<send retrans="500"><![CDATA[
-SIP/2.0 200 OK
-[last_Via:]
-[last_From:]
-[last_To:];tag=[pid]SIPpTag01[call_number]
-[last_Call-ID:]
-[last_CSeq:]
-Contact: <sip:[local_ip]:[local_port]>
-Content-Type: application/sdp
-Content-Length: [len]
-
-v=0
-o=callee 1 1 IN IP4 [local_ip]
-s=-
-c=IN IP4 [media_ip]
-t=0 0
-m=audio [media_port] RTP/AVP 0
-a=rtpmap:0 PCMU/8000
-]]></send>
-<recv request="ACK"/>
-<recv request="BYE" timeout="20000"/>
-<send><![CDATA[
-SIP/2.0 200 OK
-[last_Via:]
-[last_From:]
-[last_To:]
-[last_Call-ID:]
-[last_CSeq:]
-Content-Length: 0
-
-]]></send>
-"""
-#: What a callee may do: refuse with a code, ring for ever, or answer and wait for the end.
-CALLEES = {
-    "busy": _REFUSE.format(code=486, reason="Busy Here"),
-    "declines": _REFUSE.format(code=603, reason="Decline"),
-    "unknown": _REFUSE.format(code=404, reason="Not Found"),
-    "rings": _RING_ON,
-    "answers": _ANSWER,
-}
-
-#: A caller who is asked to call somebody else (REFER), and will not.
-UNWILLING = """\
-<?xml version="1.0" encoding="ISO-8859-1" ?>
-<scenario name="caller">
-<send retrans="500"><![CDATA[
-INVITE sip:[service]@[remote_ip]:[remote_port] SIP/2.0
-Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
-From: <sip:unwilling@[local_ip]:[local_port]>;tag=[pid]SIPpTag00[call_number]
-To: <sip:[service]@[remote_ip]:[remote_port]>
-Call-ID: [call_id]
-CSeq: 1 INVITE
-Contact: <sip:unwilling@[local_ip]:[local_port]>
-Max-Forwards: 70
-Content-Type: application/sdp
-Content-Length: [len]
-
-v=0
-o=caller 1 1 IN IP4 [local_ip]
-s=-
-c=IN IP4 [media_ip]
-t=0 0
-m=audio [media_port] RTP/AVP 0
-a=rtpmap:0 PCMU/8000
-]]></send>
-<recv response="100" optional="true"/>
-<recv response="180" optional="true"/>
-<recv response="200" rtd="true" rrs="true"/>
-<send><![CDATA[
-ACK sip:[service]@[remote_ip]:[remote_port] SIP/2.0
-Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
-From: <sip:unwilling@[local_ip]:[local_port]>;tag=[pid]SIPpTag00[call_number]
-[last_To:]
-Call-ID: [call_id]
-CSeq: 1 ACK
-Content-Length: 0
-
-]]></send>
-<recv request="REFER"/>
-<send><![CDATA[
-SIP/2.0 603 Decline
-[last_Via:]
-[last_From:]
-[last_To:]
-[last_Call-ID:]
-[last_CSeq:]
-Content-Length: 0
-
-]]></send>
-<recv request="BYE" timeout="30000"/>
-<send><![CDATA[
-SIP/2.0 200 OK
-[last_Via:]
-[last_From:]
-[last_To:]
-[last_Call-ID:]
-[last_CSeq:]
-Content-Length: 0
-
-]]></send>
-</scenario>
-"""
-
-
 @contextlib.asynccontextmanager
 async def sipp(folder, scenario, *, to=None):
-    """Run a scenario of one call; gives its address and process.
+    """Run a scenario of one call; gives its address.
 
     Args:
         folder: for its files.
-        scenario: a key of `CALLEES`, or XML.
+        scenario: a key of `SCENARIOS`.
         to: host:port that a caller's scenario calls, number 100.
     """
     port = free_port(first=next(_SIPP_PORTS))
     media = free_port(first=29_000, count=4)
     file = folder / f"sipp-{port}.xml"
-    body = CALLEES.get(scenario)
-    file.write_text(f"{_HEAD}{body}</scenario>\n" if body else scenario)
+    file.write_text(SCENARIOS[scenario])
     command = ["sipp", "-sf", str(file), "-i", LOOPBACK, "-mi", LOOPBACK, "-p", str(port)]
     command += ["-mp", str(media), "-m", "1", "-nostdin", "-rtp_echo", "-trace_msg"]
-    command += [
-        "-message_file",
-        str(folder / f"sipp-{port}.log"),
-        *(["-s", "100", to] if to else []),
-    ]
+    command += ["-message_file", str(messages_of(folder, port))]
+    command += ["-s", "100", to] if to else []
     process = await asyncio.create_subprocess_exec(
         *command, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
     )
-    await asyncio.sleep(0.5)  # it says nowhere that it listens
     try:
-        yield f"{LOOPBACK}:{port}", process
+        await until(lambda: is_taken(port))
+        yield f"{LOOPBACK}:{port}"
     finally:
         if process.returncode is None:
             process.kill()
