@@ -41,12 +41,16 @@ def speech_shard(seed: int, number: int) -> Arrays:
             speaker = random_speaker(rng)
         said_by = WordByWord(speaker) if rng.random() < WORD_BY_WORD_SHARE else speaker
         utterance = said_by.say(sample_text(rng), draw_seed(rng))
-        pause = _SILENCES if rng.random() < _SILENCE_SHARE else _PAUSES
-        packets = -(-len(utterance.pcm) // PACKET_SAMPLES) + int(rng.integers(*pause))
+        packets = -(-len(utterance.pcm) // PACKET_SAMPLES) + pause_packets(rng)
         padded = np.pad(utterance.pcm, (0, packets * PACKET_SAMPLES - len(utterance.pcm)))
         pcm.append(padded / max(float(np.abs(padded).max()), 1e-4) * _PEAK)
         phones.append(phone_track(utterance, packets))
     return {"pcm": to_int16(np.concatenate(pcm)), "phones": np.concatenate(phones)}
+
+
+def pause_packets(rng: np.random.Generator) -> int:
+    """Draw a pause between two sentences, often one that is longer than the encoder hears back."""
+    return int(rng.integers(*(_SILENCES if rng.random() < _SILENCE_SHARE else _PAUSES)))
 
 
 def sample_text(rng: np.random.Generator) -> str:
