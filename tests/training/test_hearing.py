@@ -51,6 +51,14 @@ def test_heard_echo_is_the_agent_late_and_softer(listener, call, generator):
     assert echo.abs().amax(1).tolist() == pytest.approx([0.1] * 4, abs=1e-3)
 
 
+def test_heard_by_telephone_leaves_nothing_above_4_khz_not_even_the_floor(
+    listener, call, generator
+):
+    conditions = [Conditions(is_telephone=True, has_floor=True, noise_dbfs=-40.0)] * 4
+    power = torch.fft.rfft(listener.heard(*call, conditions, generator)).abs()
+    assert power[:, power.shape[1] // 3 + 1 :].max() < 1e-4 * power.max()
+
+
 @pytest.mark.parametrize("effect", ["noise", "babble"])
 def test_heard_noise_has_its_level(listener, effect, generator):
     silence = torch.zeros(20, 48_000)

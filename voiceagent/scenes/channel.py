@@ -78,12 +78,12 @@ def hear(
         else:
             user = user + coloured_noise(rng, len(user), conditions.noise_dbfs)
     user = gain(user, conditions.gain_db)
-    if conditions.is_telephone:
-        user = telephone(np.clip(user, -1.0, 1.0))
     if conditions.has_floor:
         floor = child_rng(seed, "floor")
         level_dbfs = 20.0 * float(np.log10(floor.uniform(*FLOOR_RMS)))
         user = user + at_level(floor.standard_normal(len(user)), level_dbfs)
+    if conditions.is_telephone:  # last: nothing is above its band
+        user = telephone(np.clip(user, -1.0, 1.0))
     if conditions.lost_share > 0:
         user = user * _arriving(len(user), conditions.lost_share, child_rng(seed, "losses"))
     return np.clip(user, -1.0, 1.0).astype(np.float32)

@@ -1,7 +1,7 @@
 """What the codec hears of whole calls, each in conditions of its own, many at once.
 
 The torch twin of `scenes.channel.hear`, so that a call can be heard in many noises on whatever
-device the codec is on: echo of the agent, room, noise or a crowd, level, telephone, floor, losses.
+device the codec is on: echo of the agent, room, noise or a crowd, level, floor, telephone, losses.
 What happens to a call is said by its `scenes.Conditions`; what they leave open is drawn here.
 """
 
@@ -76,11 +76,11 @@ class Listener:
         is_babble = torch.tensor([each.is_babble for each in conditions], device=g.device)
         noise = augmenter.any_noise(rows, samples, g, is_babble)
         pcm = (pcm + noise * level("noise_dbfs")) * level("gain_db")
+        floor = torch.randn(pcm.shape, generator=g, device=g.device) * uniform(g, rows, *FLOOR_RMS)
+        pcm = pcm + floor * column(float(each.has_floor) for each in conditions)
         pcm = _some(
             pcm, [each.is_telephone for each in conditions], lambda x: augmenter.telephone(x, g)
         )
-        floor = torch.randn(pcm.shape, generator=g, device=g.device) * uniform(g, rows, *FLOOR_RMS)
-        pcm = pcm + floor * column(float(each.has_floor) for each in conditions)
         lost = column(each.lost_share for each in conditions)
         pcm = augmenter.losses(pcm, g, lost)
         return pcm.clamp(-1.0, 1.0)
