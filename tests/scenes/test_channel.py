@@ -44,6 +44,12 @@ def test_hear_with_a_gain_is_that_much_louder(sounds):
     assert rms_dbfs(heard(sounds, gain_db=-6.0)) == pytest.approx(rms_dbfs(sounds[0]) - 6, abs=0.1)
 
 
+def test_hear_by_telephone_leaves_nothing_above_the_band_not_even_the_floor(sounds):
+    pcm = hear(*sounds, Conditions(is_telephone=True, has_floor=True), 3, None)
+    spectrum = np.abs(np.fft.rfft(pcm))
+    assert spectrum[SAMPLES * 4 // 24 :].max() < 1e-4 * spectrum.max()
+
+
 def test_hear_with_losses_misses_whole_packets(sounds):
     user = np.full(SAMPLES * 10, 0.5, np.float32)
     packets = heard((user, user), lost_share=0.1).reshape(-1, PACKET_SAMPLES)

@@ -52,6 +52,28 @@ def test_noise_without_an_amount_is_none_and_with_all_of_it_up_to_the_speech(aug
     assert rms.max() > 0.02
 
 
+def test_telephone_has_nothing_above_4_khz_and_keeps_the_middle(augmenter, generator):
+    time = torch.arange(46_081) / 24_000
+    tones = [0.2 * torch.sin(2 * torch.pi * hz * time) for hz in (1000, 5000)]
+    middle, high = (
+        augmenter.telephone(torch.stack([*tones] * 4), generator).unflatten(0, (4, 2)).unbind(1)
+    )
+    assert middle.shape == (4, 46_081)
+    inner = slice(2000, -2000)  # the band is cut in one transform, which goes round
+    assert high[:, inner].abs().max() < 5e-3
+    torch.testing.assert_close(
+        middle[:, inner], tones[0].expand(4, -1)[:, inner], atol=0.03, rtol=0
+    )
+    power = torch.fft.rfft(middle).abs()
+    assert power[:, 7800:].max() < 1e-3 * power.max()
+
+
+def test_every_fourth_noise_is_white(augmenter):
+    power = torch.fft.rfft(augmenter.noises[::4]).abs().square()
+    halves = power[:, 1:].chunk(2, 1)
+    torch.testing.assert_close(halves[0].mean(1), halves[1].mean(1), rtol=0.05, atol=0)
+
+
 def test_losses_are_whole_packets(augmenter, generator):
     heard = augmenter.losses(torch.ones(8, 46_080), generator).unflatten(1, (-1, 480))
     assert set(heard.mean(2).unique().tolist()) == {0.0, 1.0}

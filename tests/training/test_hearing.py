@@ -1,11 +1,21 @@
 import pytest
 import torch
 
-from voiceagent.training import hearing
+from voiceagent.scenes import Conditions
 from voiceagent.training.augment import Augmenter
 from voiceagent.training.hearing import Listener
 
-SHARES = ("_ROOM", "_ECHO", "_NOISE", "_TELEPHONE", "_LOSSES", "_FLOOR")
+CLEAN = Conditions(has_floor=False)
+EACH = {
+    "room": Conditions(has_floor=False, is_in_room=True),
+    "echo": Conditions(has_floor=False, echo_db=-20.0),
+    "noise": Conditions(has_floor=False, noise_dbfs=-30.0),
+    "babble": Conditions(has_floor=False, noise_dbfs=-30.0, is_babble=True),
+    "telephone": Conditions(has_floor=False, is_telephone=True),
+    "losses": Conditions(has_floor=False, lost_share=0.2),
+    "level": Conditions(has_floor=False, gain_db=-6.0),
+    "floor": Conditions(),
+}
 
 
 @pytest.fixture
@@ -16,57 +26,55 @@ def listener(toy_codec):
 
 
 @pytest.fixture
-def only(monkeypatch):
-    """Nothing happens to the sound but one thing, and that always."""
-
-    def choose(name):
-        for share in SHARES:
-            monkeypatch.setattr(hearing, f"{share}_SHARE", float(share == name))
-        monkeypatch.setattr(hearing, "_GAIN_DB", (0.0, 0.0))
-
-    return choose
-
-
-@pytest.fixture
 def call(make_speech):
     """User and agent, two seconds each."""
     return make_speech(1.92, rows=4), make_speech(1.92, rows=4).flip(0)
 
 
-def test_heard_is_the_user_alone_where_nothing_happens(listener, call, only, generator):
-    only(None)
-    torch.testing.assert_close(listener.heard(*call, generator), call[0].clamp(-1, 1))
-
-
-@pytest.mark.parametrize("effect", SHARES)
-def test_heard_has_each_effect_and_repeats_with_its_generator(listener, call, only, effect):
-    only(effect)
-    one, two = (listener.heard(*call, torch.Generator().manual_seed(3)) for _ in range(2))
+@pytest.mark.parametrize("effect", EACH)
+def test_heard_has_what_its_conditions_say_in_that_row_alone(listener, call, effect):
+    conditions = [EACH[effect], CLEAN, CLEAN, EACH[effect]]
+    one, two = (
+        listener.heard(*call, conditions, torch.Generator().manual_seed(3)) for _ in range(2)
+    )
     assert torch.equal(one, two)
-    assert ((one - call[0]).abs().amax(1) > 1e-5).all()
+    changed = (one - call[0].clamp(-1, 1)).abs().amax(1) > 1e-5
+    assert changed.tolist() == [True, False, False, True]
 
 
-def test_heard_echo_is_the_agent_late_and_softer(listener, call, only, generator):
-    only("_ECHO")
+def test_heard_echo_is_the_agent_late_and_softer(listener, call, generator):
     silence, agent = torch.zeros_like(call[0]), torch.zeros_like(call[0])
     agent[:, 2400] = 1.0
-    echo = listener.heard(silence, agent, generator)
+    echo = listener.heard(silence, agent, [EACH["echo"]] * 4, generator)
     first = (echo.abs() > 1e-3).float().argmax(1)
     assert ((first >= 2400 + 480) & (first <= 2400 + 4800)).all()
-    assert (echo.abs().amax(1) <= 10 ** (-10 / 20) + 1e-3).all()
+    assert echo.abs().amax(1).tolist() == pytest.approx([0.1] * 4, abs=1e-3)
 
 
-def test_heard_noise_has_the_levels_of_the_scenes(listener, only):
-    only("_NOISE")
-    silence = torch.zeros(40, 48_000)
-    heard = listener.heard(silence, silence, torch.Generator().manual_seed(1))
-    level_db = 20 * torch.log10(heard.square().mean(1).sqrt())
-    assert level_db.min() == pytest.approx(-56, abs=6)
-    assert level_db.max() == pytest.approx(-24, abs=6)
+def test_heard_by_telephone_leaves_nothing_above_4_khz_not_even_the_floor(
+    listener, call, generator
+):
+    conditions = [Conditions(is_telephone=True, has_floor=True, noise_dbfs=-40.0)] * 4
+    power = torch.fft.rfft(listener.heard(*call, conditions, generator)).abs()
+    assert power[:, power.shape[1] // 3 + 1 :].max() < 1e-4 * power.max()
+
+
+@pytest.mark.parametrize("effect", ["noise", "babble"])
+def test_heard_noise_has_its_level(listener, effect, generator):
+    silence = torch.zeros(20, 48_000)
+    heard = listener.heard(silence, silence, [EACH[effect]] * 20, generator)
+    level_db = 10 * torch.log10(heard.square().mean())
+    assert level_db == pytest.approx(-30, abs=2)
+
+
+def test_heard_losses_are_as_many_as_the_conditions_say(listener, generator):
+    sound = torch.ones(50, 48_000)
+    heard = listener.heard(sound, sound, [EACH["losses"]] * 50, generator)
+    assert (heard == 0).float().mean() == pytest.approx(0.2, abs=0.03)
 
 
 def test_codes_are_one_row_per_frame_for_more_calls_than_fit_at_once(listener, generator):
     pcm = torch.zeros(14, 1920 * 3)
-    codes = listener.codes(pcm, pcm, generator)
+    codes = listener.codes(pcm, pcm, [CLEAN] * 14, generator)
     assert codes.shape == (14, 3, 4)
     assert codes.dtype == torch.uint8

@@ -3,15 +3,16 @@ import json
 import pytest
 
 from voiceagent.cli import main
-from voiceagent.errors import ConfigError, TrainingError
+from voiceagent.errors import ConfigError
 from voiceagent.model.checkpoint import open_model
 from voiceagent.serving.engine import Engine
 from voiceagent.serving.playback import play
 from voiceagent.training import pipeline
 from voiceagent.training.budget import SHARES, Budget
-from voiceagent.training.clock import Deadline, deadline_in
+from voiceagent.training.clock import Deadline
 from voiceagent.training.export import MOST_BYTES, folder_bytes
-from voiceagent.training.pipeline import TrainingRun, train_nano
+from voiceagent.training.pipeline import train_nano
+from voiceagent.training.run import TrainingRun
 
 
 def a_run(path, workers=1, deadline=None):
@@ -67,33 +68,6 @@ def test_on_a_gpu_calls_are_made_beside_the_decoder(tmp_path):
     assert stages["decoder"] == [pipeline.learn_conversation, *[pipeline.make_calls] * 3]
 
 
-def failing(run, rank, size):
-    raise ValueError("no such voice")
-
-
-def counting(run, rank, size):
-    (run.path / f"rank-{rank}-of-{size}").touch()
-    return rank == 0
-
-
-def alone(run, rank, size):
-    (run.path / f"alone-{rank}-of-{size}").touch()
-    return True
-
-
-@pytest.mark.slow
-def test_processes_of_a_stage_know_their_rank_and_must_all_be_done(tmp_path):
-    assert not pipeline._run_all(a_run(tmp_path, 3), [alone, counting, counting])
-    found = {path.name for path in tmp_path.iterdir()}
-    assert found == {"alone-0-of-1", "rank-0-of-2", "rank-1-of-2"}
-
-
-@pytest.mark.slow
-def test_a_process_that_fails_says_why(tmp_path):
-    with pytest.raises(TrainingError, match="no such voice"):
-        pipeline._run_all(a_run(tmp_path, 2), [failing, failing])
-
-
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """A run with a budget of two minutes, interrupted once."""
@@ -123,9 +97,3 @@ def test_a_run_of_two_minutes_makes_a_model_that_runs(trained, make_speech):
     (playback,) = play(Engine.load(str(folder)), [make_speech(1.6)[0].numpy()])
     assert len(playback.agent) == 1.6 * 24_000
     assert {path.name for path in folder.iterdir()} >= {"README.md", "figures.json", "curves.svg"}
-
-
-def test_deadline_that_is_over_makes_no_data(tmp_path):
-    run = a_run(tmp_path / "run", deadline=deadline_in(0.0))
-    assert train_nano(run, lambda line: None) is None
-    assert not list((tmp_path / "run").rglob("*.npz"))

@@ -18,6 +18,13 @@ def test_to_int16_clips_and_rounds():
     assert speech.to_int16(pcm).tolist() == [0, 32767, -32767, 16384]
 
 
+def test_pauses_are_mostly_short_and_often_longer_than_the_encoder_hears_back():
+    rng = np.random.default_rng(0)
+    pauses_ms = np.array([20 * speech.pause_packets(rng) for _ in range(500)])
+    assert np.mean(pauses_ms < 320) > 0.5
+    assert np.mean(pauses_ms >= 1000) > 0.1
+
+
 @pytest.mark.slow
 def test_speech_shard_repeats_itself_and_labels_most_of_the_sound(monkeypatch):
     monkeypatch.setattr(speech, "SENTENCES_PER_SHARD", 6)

@@ -64,7 +64,8 @@ def run(options: argparse.Namespace) -> int:
     """Train, or go on training."""
     from voiceagent.training.budget import Budget, parse_duration
     from voiceagent.training.clock import deadline_in
-    from voiceagent.training.pipeline import TrainingRun, train_nano
+    from voiceagent.training.pipeline import train_nano
+    from voiceagent.training.run import TrainingRun
 
     if options.seed < 0:
         raise ConfigError(f"--seed must not be negative, not {options.seed}")

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from voiceagent.audio.framing import SAMPLE_RATE_HZ, Samples
 
+#: Peak of a small room's reverberation against the direct sound.
+WETNESS = (0.02, 0.16)
 _TELEPHONE_HZ = (300.0, 3400.0)
 _TELEPHONE_RATE_DIVISOR = 3  # 24 kHz -> 8 kHz
 _MU_LAW_BIAS = 132
@@ -37,7 +39,7 @@ def room_response(rng: np.random.Generator, wetness: float | None = None) -> Sam
 
     Args:
         rng: where the draws come from.
-        wetness: peak of the reverberation against the direct sound; None draws .02 to .16.
+        wetness: peak of the reverberation against the direct sound; None draws one of `WETNESS`.
 
     Returns:
         f32[1200 to 9600]: 50 to 400 ms, the first sample 1.
@@ -46,7 +48,7 @@ def room_response(rng: np.random.Generator, wetness: float | None = None) -> Sam
     decay = np.exp(-np.arange(num_samples) * 6 / num_samples)
     tail = rng.standard_normal(num_samples) * decay
     tail[: int(rng.integers(20, 200))] = 0.0  # until the first wall answers
-    wetness = rng.uniform(0.02, 0.16) if wetness is None else wetness
+    wetness = rng.uniform(*WETNESS) if wetness is None else wetness
     tail *= wetness / np.abs(tail).max()
     tail[0] = 1.0
     return tail.astype(np.float32)

@@ -19,9 +19,11 @@ from voiceagent.scenes.seeds import child_rng
 from voiceagent.scenes.speakers import Speaker, random_speaker
 from voiceagent.scenes.utterance import SAMPLES_PER_MS
 
-_FLOOR_RMS = (3e-4, 5e-4)
+#: Of the white noise that every microphone has.
+FLOOR_RMS = (3e-4, 5e-4)
+#: How late the agent's own voice comes back.
+ECHO_DELAY_MS = (20, 200)
 _NUM_BABBLE_VOICES = 4
-_ECHO_DELAY_MS = (20, 200)
 
 SpeakerOf = Callable[[str], Speaker]
 
@@ -76,12 +78,12 @@ def hear(
         else:
             user = user + coloured_noise(rng, len(user), conditions.noise_dbfs)
     user = gain(user, conditions.gain_db)
-    if conditions.is_telephone:
-        user = telephone(np.clip(user, -1.0, 1.0))
     if conditions.has_floor:
         floor = child_rng(seed, "floor")
-        level_dbfs = 20.0 * float(np.log10(floor.uniform(*_FLOOR_RMS)))
+        level_dbfs = 20.0 * float(np.log10(floor.uniform(*FLOOR_RMS)))
         user = user + at_level(floor.standard_normal(len(user)), level_dbfs)
+    if conditions.is_telephone:  # last: nothing is above its band
+        user = telephone(np.clip(user, -1.0, 1.0))
     if conditions.lost_share > 0:
         user = user * _arriving(len(user), conditions.lost_share, child_rng(seed, "losses"))
     return np.clip(user, -1.0, 1.0).astype(np.float32)
@@ -106,7 +108,7 @@ def random_conditions(rng: np.random.Generator) -> Conditions:
 
 
 def _echo(agent: Samples, level_db: float, rng: np.random.Generator) -> Samples:
-    delay_samples = int(rng.integers(*_ECHO_DELAY_MS)) * SAMPLES_PER_MS
+    delay_samples = int(rng.integers(*ECHO_DELAY_MS)) * SAMPLES_PER_MS
     wet = reverberate(agent, room_response(rng))
     late = np.zeros(len(agent), np.float32)
     late[delay_samples:] = wet[: len(agent) - delay_samples]

@@ -12,11 +12,13 @@ import torchaudio.functional as audio
 from torch import Tensor
 
 from voiceagent.audio.framing import PACKET_SAMPLES, SAMPLE_RATE_HZ
-from voiceagent.scenes.noise import coloured_noise
+from voiceagent.scenes.noise import coloured_noise, white_noise
 from voiceagent.scenes.seeds import child_rng
 
 _NOISES, _NOISE_SECONDS = 24, 20
 _ROOM_SAMPLES = SAMPLE_RATE_HZ * 2 // 5
+# a telephone's rate is a third of ours
+_NARROW = 3
 _MU_LAW_LEVELS = 256
 # the scale of `voiceagent_codec.mel.LogMel`
 _MEL_SCALE, _MEL_OFFSET, _MEL_FLOOR = 0.4, 1.2, 1e-4
@@ -82,21 +84,28 @@ class Augmenter:
         return self.noises[which[:, None], at]
 
     def telephone(self, pcm: Tensor, g: torch.Generator) -> Tensor:
-        """Every row through a line: a narrow band of its own, half of them as G.711."""
-        hz = torch.fft.rfftfreq(pcm.shape[1], 1 / SAMPLE_RATE_HZ, device=g.device)
-        low_hz, high_hz = uniform(g, len(pcm), 40, 350), uniform(g, len(pcm), 3000, 4200)
-        kept = torch.where((hz < low_hz) | (hz > high_hz), 0.003, 1.0)
-        narrow = torch.fft.irfft(torch.fft.rfft(pcm) * kept, pcm.shape[1])
-        coded = audio.mu_law_encoding(narrow.clamp(-1, 1), _MU_LAW_LEVELS)
+        """Every row through a line: a band of its own, nothing above 4 kHz, half of them G.711."""
+        rows, samples = pcm.shape
+        padded = F.pad(pcm, (0, -samples % (2 * _NARROW)))
+        wide_bins, narrow = padded.shape[1] // 2 + 1, padded.shape[1] // _NARROW
+        hz = torch.arange(narrow // 2 + 1, device=g.device) * (SAMPLE_RATE_HZ / padded.shape[1])
+        low_hz, high_hz = uniform(g, rows, 40, 350), uniform(g, rows, 3000, 4000)
+        spectrum = torch.fft.rfft(padded)[:, : len(hz)] * ((hz >= low_hz) & (hz <= high_hz))
+        sound = torch.fft.irfft(spectrum / _NARROW, narrow)
+        coded = audio.mu_law_encoding(sound.clamp(-1, 1), _MU_LAW_LEVELS)
         heard = audio.mu_law_decoding(coded, _MU_LAW_LEVELS)
-        return torch.where(happens(g, len(pcm), 0.5).bool(), heard, narrow)
+        sound = torch.where(happens(g, rows, 0.5).bool(), heard, sound)
+        back = F.pad(torch.fft.rfft(sound), (0, wide_bins - len(hz))) * _NARROW
+        return torch.fft.irfft(back, padded.shape[1])[:, :samples]
 
-    def losses(self, pcm: Tensor, g: torch.Generator) -> Tensor:
-        """Some packets of every row never arrive."""
+    def losses(self, pcm: Tensor, g: torch.Generator, share: Tensor | float = 0.04) -> Tensor:
+        """Some packets of every row never arrive, two or three at a time."""
         packets = -(-pcm.shape[1] // PACKET_SAMPLES)
-        lost = torch.rand(len(pcm), packets, generator=g, device=g.device) < 0.02
-        lost = lost | F.pad(lost, (1, 0))[:, :-1]
-        kept = (~lost).float().repeat_interleave(PACKET_SAMPLES, 1)[:, : pcm.shape[1]]
+        draws = torch.rand(len(pcm), packets, generator=g, device=g.device)
+        begins = F.pad((draws < share / 2.5).float(), (2, 0))
+        is_third = F.pad((draws < share / 5).float(), (2, 0))
+        lost = begins[:, 2:] + begins[:, 1:-1] + is_third[:, :-2]
+        kept = (lost == 0).float().repeat_interleave(PACKET_SAMPLES, 1)[:, : pcm.shape[1]]
         return pcm * kept
 
 
@@ -123,7 +132,7 @@ def augment_mel(mel: Tensor, g: torch.Generator) -> Tensor:
 
 
 def _noises(speech: Tensor, seed: int) -> Tensor:
-    """Three coloured noises to every crowd, at a root mean square of 1: f32 [_NOISES, N]."""
+    """Of four one is white, one a crowd, all at a root mean square of 1: f32 [_NOISES, N]."""
     samples = _NOISE_SECONDS * SAMPLE_RATE_HZ
     rng = child_rng(seed, "training noises")
     rows = []
@@ -133,7 +142,8 @@ def _noises(speech: Tensor, seed: int) -> Tensor:
             crowd = sum(speech[s : s + samples].float() for s in starts.tolist())
             rows.append(crowd / crowd.std())  # type: ignore[union-attr]
         else:
-            rows.append(torch.from_numpy(coloured_noise(rng, samples, 0.0)))
+            noise = white_noise if index % 4 == 0 else coloured_noise
+            rows.append(torch.from_numpy(noise(rng, samples, 0.0)))
     return torch.stack(rows)
 
 

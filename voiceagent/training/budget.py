@@ -22,14 +22,15 @@ SHARES = {
     "decoder": 0.35,
     "evaluate": 0.03,
 }
-#: The same by the clock where a GPU learns: the decoder from calls that are still being made.
+#: The same by the clock where a GPU learns: the decoder from calls that are being made until its
+#: own time is nearly over.
 GPU_SHARES = {
     "speech": 0.11,
     "voice_data": 0.02,
     "semantic": 0.30,
     "voice": 0.30,
     "bank": 0.01,
-    "dialogues": 0.36,
+    "dialogues": 0.485,
     "decoder": 0.51,
     "evaluate": 0.05,
 }

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from voiceagent_codec.nano import SETTLING_FRAMES, NanoCodec
 
 from voiceagent.audio.framing import FRAME_MS, FRAME_SAMPLES, Samples
+from voiceagent.scenes.channel import random_conditions
 from voiceagent.scenes.dialogue import DialogueShares, make_dialogue
 from voiceagent.scenes.render import Composed, compose
 from voiceagent.scenes.script import Line, Script
@@ -24,6 +25,7 @@ from voiceagent.scenes.utterance import Word
 from voiceagent.training.bank import BankSpeaker
 from voiceagent.training.hearing import Listener
 from voiceagent.training.vocabulary import EPAD, PAD, token_id
+from voiceagent.training.word_by_word import WORD_BY_WORD_SHARE, WordByWord
 from voiceagent.training.workspace import Arrays
 
 CALL_FRAMES = 375
@@ -66,7 +68,8 @@ class CallMaker:
             sound.append((_cut(composed.user), _cut(composed.agent)))
         user, agent = (torch.from_numpy(np.stack(side)) for side in zip(*sound, strict=True))
         generator = torch.Generator(self.device).manual_seed(draw_seed(rng))
-        codes = [self.listener.codes(user, agent, generator) for _ in range(self.takes)]
+        takes = [[random_conditions(rng) for _ in rows] for _ in range(self.takes)]
+        codes = [self.listener.codes(user, agent, take, generator) for take in takes]
         rows *= self.takes
         return {
             "text": np.stack([row.text for row in rows]),
@@ -108,7 +111,10 @@ class CallMaker:
         into[:] = codes[: len(into)]
 
     def _speaker_of(self, speaker_id: str) -> Speaker:
-        return self.bank if speaker_id == AGENT_VOICE else speaker(speaker_id)
+        if speaker_id == AGENT_VOICE:
+            return self.bank
+        is_by_word = child_rng(self.seed, "word by word", speaker_id).random() < WORD_BY_WORD_SHARE
+        return WordByWord(speaker(speaker_id)) if is_by_word else speaker(speaker_id)
 
 
 def _cut(pcm: Samples) -> Samples:

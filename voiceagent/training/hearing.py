@@ -1,28 +1,24 @@
-"""What the codec hears of whole calls: the draws of `scenes.random_conditions`, many calls at once.
+"""What the codec hears of whole calls, each in conditions of its own, many at once.
 
 The torch twin of `scenes.channel.hear`, so that a call can be heard in many noises on whatever
-device the codec is on: echo of the agent, room, noise or a crowd, level, telephone, floor, losses.
+device the codec is on: echo of the agent, room, noise or a crowd, level, floor, telephone, losses.
+What happens to a call is said by its `scenes.Conditions`; what they leave open is drawn here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from voiceagent_codec.nano import NanoCodec
 
-from voiceagent.audio.framing import SAMPLE_RATE_HZ
-from voiceagent.training.augment import Augmenter, happens, uniform
+from voiceagent.scenes.acoustics import WETNESS
+from voiceagent.scenes.channel import ECHO_DELAY_MS, FLOOR_RMS, Conditions
+from voiceagent.scenes.utterance import SAMPLES_PER_MS
+from voiceagent.training.augment import Augmenter, uniform
 
-# shares and ranges of `scenes.channel.random_conditions` and of what it calls
-_ROOM_SHARE, _WETNESS = 0.35, (0.02, 0.16)
-_ECHO_SHARE, _ECHO_DB, _ECHO_DELAY_S = 0.35, (-40.0, -10.0), (0.02, 0.2)
-_NOISE_SHARE, _NOISE_DBFS, _BABBLE_SHARE = 0.7, (-56.0, -24.0), 0.2
-_TELEPHONE_SHARE, _LOSSES_SHARE = 0.25, 0.1
-_GAIN_DB = (-12.0, 4.0)
-_FLOOR_SHARE, _FLOOR_RMS = 0.8, (3e-4, 5e-4)
 # calls whose sound is on the device at once
 _ROWS = 12
 
@@ -39,13 +35,16 @@ class Listener:
     codec: NanoCodec
     augmenter: Augmenter
 
-    def codes(self, user: Tensor, agent: Tensor, g: torch.Generator) -> Tensor:
-        """Hear calls, each in conditions of its own.
+    def codes(
+        self, user: Tensor, agent: Tensor, conditions: Sequence[Conditions], g: torch.Generator
+    ) -> Tensor:
+        """Hear calls.
 
         Args:
             user: clean sound of the users, f32 [B, N] at 24 kHz.
             agent: the agent's, f32 [B, N], which may come back as an echo.
-            g: where the draws come from, on the codec's device.
+            conditions: of every call.
+            g: where all other draws come from, on the codec's device.
 
         Returns:
             u8 [B, N / 1920, user codebooks], on the CPU.
@@ -53,42 +52,49 @@ class Listener:
         parts = []
         for first in range(0, len(user), _ROWS):
             rows = slice(first, first + _ROWS)
-            heard = self.heard(user[rows].to(g.device), agent[rows].to(g.device), g)
-            parts.append(self.codec.encode_user(heard))
+            mine, other = (side[rows].to(g.device) for side in (user, agent))
+            parts.append(self.codec.encode_user(self.heard(mine, other, conditions[rows], g)))
         return torch.cat(parts).to(torch.uint8).cpu()
 
-    def heard(self, user: Tensor, agent: Tensor, g: torch.Generator) -> Tensor:
+    def heard(
+        self, user: Tensor, agent: Tensor, conditions: Sequence[Conditions], g: torch.Generator
+    ) -> Tensor:
         """What arrives of the users' sound: f32 [B, N] in [-1, 1]."""
         augmenter, (rows, samples) = self.augmenter, user.shape
-        pcm = _some(user, _ROOM_SHARE, g, lambda x: augmenter.room(x, g, _WETNESS))
-        pcm = pcm + self._echo(agent, g) * happens(g, rows, _ECHO_SHARE)
-        is_babble = happens(g, rows, _BABBLE_SHARE)[:, 0] > 0
+
+        def column(values: Iterable[float]) -> Tensor:
+            return torch.tensor(list(values), device=g.device)[:, None]
+
+        def level(name: str) -> Tensor:
+            levels_db = (getattr(each, name) for each in conditions)
+            return column(0.0 if db is None else 10 ** (db / 20) for db in levels_db)
+
+        pcm = _some(
+            user, [each.is_in_room for each in conditions], lambda x: augmenter.room(x, g, WETNESS)
+        )
+        pcm = pcm + self._echo(agent, g) * level("echo_db")
+        is_babble = torch.tensor([each.is_babble for each in conditions], device=g.device)
         noise = augmenter.any_noise(rows, samples, g, is_babble)
-        noise = noise * _amplitude(uniform(g, rows, *_NOISE_DBFS)) * happens(g, rows, _NOISE_SHARE)
-        pcm = (pcm + noise) * _amplitude(uniform(g, rows, *_GAIN_DB))
-        pcm = _some(pcm, _TELEPHONE_SHARE, g, lambda x: augmenter.telephone(x, g))
-        floor = torch.randn(pcm.shape, generator=g, device=g.device)
-        floor = floor * uniform(g, rows, *_FLOOR_RMS) * happens(g, rows, _FLOOR_SHARE)
-        pcm = _some(pcm + floor, _LOSSES_SHARE, g, lambda x: augmenter.losses(x, g))
+        pcm = (pcm + noise * level("noise_dbfs")) * level("gain_db")
+        floor = torch.randn(pcm.shape, generator=g, device=g.device) * uniform(g, rows, *FLOOR_RMS)
+        pcm = pcm + floor * column(float(each.has_floor) for each in conditions)
+        pcm = _some(
+            pcm, [each.is_telephone for each in conditions], lambda x: augmenter.telephone(x, g)
+        )
+        lost = column(each.lost_share for each in conditions)
+        pcm = augmenter.losses(pcm, g, lost)
         return pcm.clamp(-1.0, 1.0)
 
     def _echo(self, agent: Tensor, g: torch.Generator) -> Tensor:
         """The agent's sound from across the room, each row as late as it is."""
         rows, samples = agent.shape
-        wet = self.augmenter.room(agent, g, _WETNESS)
-        delay = (uniform(g, rows, *_ECHO_DELAY_S) * SAMPLE_RATE_HZ).long()
+        wet = self.augmenter.room(agent, g, WETNESS)
+        delay = (uniform(g, rows, *ECHO_DELAY_MS) * SAMPLES_PER_MS).long()
         at = torch.arange(samples, device=g.device) - delay
-        late = wet.gather(1, at.clamp(min=0)) * (at >= 0)
-        return late * _amplitude(uniform(g, rows, *_ECHO_DB))
+        return wet.gather(1, at.clamp(min=0)) * (at >= 0)
 
 
-def _some(
-    pcm: Tensor, share: float, g: torch.Generator, effect: Callable[[Tensor], Tensor]
-) -> Tensor:
+def _some(pcm: Tensor, is_chosen: list[bool], effect: Callable[[Tensor], Tensor]) -> Tensor:
     """An effect on some of the rows."""
-    chosen = torch.nonzero(happens(g, len(pcm), share)[:, 0])[:, 0]
+    chosen = torch.tensor(is_chosen, device=pcm.device).nonzero()[:, 0]
     return pcm.index_copy(0, chosen, effect(pcm[chosen])) if len(chosen) else pcm
-
-
-def _amplitude(level_db: Tensor) -> Tensor:
-    return torch.as_tensor(10.0 ** (level_db / 20.0))

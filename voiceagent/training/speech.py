@@ -18,6 +18,7 @@ from voiceagent.scenes.speakers import random_speaker
 from voiceagent.scenes.utterance import Utterance
 from voiceagent.serving.facts import number_words
 from voiceagent.training.lexicon import lexicon
+from voiceagent.training.word_by_word import WORD_BY_WORD_SHARE, WordByWord
 from voiceagent.training.workspace import Arrays
 
 SENTENCES_PER_SHARD = 48
@@ -25,6 +26,8 @@ _SENTENCES_PER_SPEAKER = 3
 _SHORT = ("yes", "no", "okay", "help", "thanks", "hello", "goodbye", "uh huh", "yeah", "mm", "hi")
 _NUMBERS = tuple(number_words(number) for number in range(21))
 _PEAK = 0.5
+# between sentences, in packets of 20 ms; the encoder reaches back a second
+_PAUSES, _SILENCES, _SILENCE_SHARE = (0, 16), (16, 90), 0.35
 
 
 def speech_shard(seed: int, number: int) -> Arrays:
@@ -36,12 +39,18 @@ def speech_shard(seed: int, number: int) -> Arrays:
     for index in range(SENTENCES_PER_SHARD):
         if index % _SENTENCES_PER_SPEAKER == 0:
             speaker = random_speaker(rng)
-        utterance = speaker.say(sample_text(rng), draw_seed(rng))
-        packets = -(-len(utterance.pcm) // PACKET_SAMPLES) + int(rng.integers(16))
+        said_by = WordByWord(speaker) if rng.random() < WORD_BY_WORD_SHARE else speaker
+        utterance = said_by.say(sample_text(rng), draw_seed(rng))
+        packets = -(-len(utterance.pcm) // PACKET_SAMPLES) + pause_packets(rng)
         padded = np.pad(utterance.pcm, (0, packets * PACKET_SAMPLES - len(utterance.pcm)))
         pcm.append(padded / max(float(np.abs(padded).max()), 1e-4) * _PEAK)
         phones.append(phone_track(utterance, packets))
     return {"pcm": to_int16(np.concatenate(pcm)), "phones": np.concatenate(phones)}
+
+
+def pause_packets(rng: np.random.Generator) -> int:
+    """Draw a pause between two sentences, often one that is longer than the encoder hears back."""
+    return int(rng.integers(*(_SILENCES if rng.random() < _SILENCE_SHARE else _PAUSES)))
 
 
 def sample_text(rng: np.random.Generator) -> str:
