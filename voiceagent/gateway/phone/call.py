@@ -171,15 +171,15 @@ class Call:
         task.add_done_callback(self._on_done)
 
     def on_key(self, digit: str) -> None:
-        """See `leg.Listener`."""
+        """See `listener.Listener`."""
         self.operator.on_key(digit)
 
     def on_order(self, topic: str, data: bytes) -> None:
-        """See `leg.Listener`."""
+        """See `listener.Listener`."""
         self.operator.on_order(topic, data)
 
     def on_sound(self, leg: Leg) -> None:
-        """See `leg.Listener`."""
+        """See `listener.Listener`."""
         pcm = leg.ear.take()
         if not self._is_active or leg is not self.leg:
             return
@@ -190,7 +190,7 @@ class Call:
         self.port.push(pcm)
 
     def on_left(self, leg: Leg, reason: str) -> None:
-        """See `leg.Listener`."""
+        """See `listener.Listener`."""
         if leg is not self.leg:
             return
         self._has_left = True
@@ -201,7 +201,7 @@ class Call:
         self.end(reason)
 
     def on_lost(self, leg: Leg, reason: str) -> None:
-        """See `leg.Listener`."""
+        """See `listener.Listener`."""
         if leg is not self.leg or self._lost is not None:
             return
         _log.warning("room %s: %s; the conversation is kept", leg.room_name, reason)
@@ -212,7 +212,7 @@ class Call:
         self.note(f"lost: {reason}")
 
     def on_back(self, leg: Leg) -> None:
-        """See `leg.Listener`."""
+        """See `listener.Listener`."""
         if leg is not self.leg:
             return
         self._lost = None

@@ -20,24 +20,18 @@ from voiceagent.errors import (
     VoiceAgentError,
 )
 from voiceagent.gateway.phone import elder, endings
-from voiceagent.gateway.phone.announcements import Name
+from voiceagent.gateway.phone.answering import say_only
 from voiceagent.gateway.phone.call import Call, Setup
 from voiceagent.gateway.phone.comeback import keep_in_room
 from voiceagent.gateway.phone.leg import Leg
 from voiceagent.gateway.phone.metrics import PhoneMetrics
-from voiceagent.gateway.phone.mouth import Mouth
 from voiceagent.gateway.phone.outbound import OUTBOUND
-from voiceagent.gateway.phone.speaker import Speaker
-from voiceagent.gateway.phone.texts import Texts
-from voiceagent.gateway.phone.transcript import Transcript
 from voiceagent.gateway.phone.wish import read_wish
 from voiceagent.gateway.protocol.agent_worker import Assigned, Job
 from voiceagent.gateway.recording import Origin, RecordedPort, recorded
 from voiceagent.records.config import RecordsConfig
 from voiceagent.serving.ports import PortClient, SessionOptions, SessionPort
 
-#: A call for which there is no slot must be answered within this, then the telephone is let go.
-ANSWERED_WITHIN_S = 20.0
 LOOK_EVERY_S = 0.05
 #: A job for a room made anew may come before its call has noticed that the last one is gone.
 LOST_WITHIN_S = 2.0
@@ -290,28 +284,3 @@ class Calls:
                 summary = await call.port.finish(reason, call.dropped_frames)
                 if summary is not None and summary.axes is not None:
                     self.metrics.axes.count(summary.axes)
-
-
-async def say_only(leg: Leg, setup: Setup, name: Name) -> None:
-    """Answer, play one announcement and wait until it has been heard, or the caller has gone.
-
-    Raises:
-        RoomError: the room does not let the agent speak.
-    """
-    speaker = Speaker(Mouth(setup.config.comfort_noise_dbfs), setup.clock)
-    speaker.leg = leg
-    texts = Texts(leg)
-    await leg.publish()
-    leg.answer()
-    sending = asyncio.create_task(speaker.run(), name="phone announcement")
-    try:
-        async with asyncio.timeout(ANSWERED_WITHIN_S):
-            await leg.wait_active()
-        speaker.mouth.say(setup.sounds[name].pcm)
-        texts.tell(Transcript(leg.room_name).whole("agent", setup.sounds[name].text))
-        await texts.flush()
-        await speaker.finish()
-    except TimeoutError:
-        _log.info("room %s: the caller never answered", leg.room_name)
-    finally:
-        sending.cancel()
