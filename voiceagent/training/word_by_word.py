@@ -1,7 +1,6 @@
 """People who say every word by itself, as one does who wants to be understood, or reads digits out.
 
-Alone a word is half as long again as in a sentence, and its melody that of an end. No synthesiser
-does that by itself; a model that has never heard it takes the second word for the next turn.
+Each word has the length and the melody of an end then, which no synthesiser does by itself.
 """
 
 from __future__ import annotations
