@@ -69,7 +69,7 @@ async def test_a_call_outlives_a_crash_of_the_server(
     async with PhoneWorker.running(quick, tmp_path / "worker") as worker:
         async with SipCaller.dial(livekit) as caller:
             await caller.answered()
-            before = await ask(caller, "what is three plus four")
+            before = await ask(caller, "can you hear me")
             await livekit.kill_server()
             await worker.until(KNOWN, lambda known: not known, 2)
             await asyncio.sleep(DOWN_S)
@@ -88,7 +88,7 @@ async def test_a_call_outlives_a_crash_of_the_server(
         assert len(worker.sessions()) == 1
     assert are_right(before, after)
     said = "".join(frame.said or "" for frame in session.trace)
-    assert "seven" in said
+    assert "yes i can hear you" in said
     assert "monday" in said
     assert session.summary.end_reason == "the caller hung up"
 
@@ -133,7 +133,7 @@ async def test_two_workers_after_a_crash_are_one_agent_to_the_caller(
             await livekit.restart_server(down_s=DOWN_S)
             back_s = await holds.until("phone_reconnects_total", bool, HELD_S)
             await free.until(BUSY, lambda n: n == 0, 3)
-            asked = await ask(caller, "what is three plus four")
+            asked = await ask(caller, "can you hear me")
             spread = [(await worker.metrics())[BUSY] for worker in (holds, free)]
             had_it = "gave" if endings.ELDER in free.log else "had not been given"
             tell(f"server crash: back in {back_s:.1f} s, the other worker {had_it} the caller")
