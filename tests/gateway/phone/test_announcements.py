@@ -34,3 +34,8 @@ def test_a_file_that_cannot_be_used_is_named_at_start(tmp_path, samples, problem
         soundfile.write(file, np.zeros(samples), 8000)
     with pytest.raises(ConfigError, match=f"greeting_file.*{problem}"):
         load_announcements(LiveKitConfig(greeting_file=file))
+
+
+def test_words_without_the_sound_that_says_them_are_refused():
+    with pytest.raises(ConfigError, match=r"greeting_text: .* greeting_file"):
+        load_announcements(LiveKitConfig(greeting_text="Good day."))

@@ -60,7 +60,9 @@ def load_announcements(config: LiveKitConfig) -> Announcements:
 
 def _load(name: Name, file: Path | None, text: str) -> Recorded:
     if file is None:
-        return Recorded(read_wav(BUNDLED / f"{name}.ogg").pcm, text or TEXTS[name])
+        if text:
+            raise ConfigError(f"{name}_text: the words of which file? Give {name}_file, too")
+        return Recorded(read_wav(BUNDLED / f"{name}.ogg").pcm, TEXTS[name])
     try:
         pcm = read_wav(file).pcm
     except AudioFileError as error:

@@ -276,7 +276,9 @@ class Calls:
             _log.exception("the call in room %s failed", call.leg.room_name)
         finally:
             coming_back.cancel()
-            await asyncio.gather(coming_back, return_exceptions=True)
+            (outcome,) = await asyncio.gather(coming_back, return_exceptions=True)
+            if isinstance(outcome, Exception):
+                _log.error("no way back into room %s", call.leg.room_name, exc_info=outcome)
             self._calls.pop(call.key, None)
             self.metrics.count_end(call)
             self.on_change()
