@@ -74,6 +74,13 @@ def test_every_fourth_noise_is_white(augmenter):
     torch.testing.assert_close(halves[0].mean(1), halves[1].mean(1), rtol=0.05, atol=0)
 
 
+def test_every_fourth_noise_is_a_tune(augmenter):
+    power = torch.fft.rfft(augmenter.noises).abs().square().sort(1, descending=True).values
+    in_few_tones = power[:, : power.shape[1] // 20].sum(1) / power.sum(1)
+    assert in_few_tones[2::4].min() > 0.8
+    assert in_few_tones[::4].max() < 0.5
+
+
 def test_losses_are_whole_packets(augmenter, generator):
     heard = augmenter.losses(torch.ones(8, 46_080), generator).unflatten(1, (-1, 480))
     assert set(heard.mean(2).unique().tolist()) == {0.0, 1.0}

@@ -1,4 +1,4 @@
-"""Noise of rooms, streets and crowds, f32[N] at 24 kHz with its level given in dBFS.
+"""Noise of rooms, streets, crowds and instruments, f32[N] at 24 kHz with its level given in dBFS.
 
 0 dBFS is a root mean square of 1. Pure functions of a generator and numbers. What rooms and
 telephones do to *speech* is in `acoustics`.
@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 from voiceagent.audio.framing import SAMPLE_RATE_HZ, Samples
 
 _HUM_HZ = (50, 60, 100, 120)
+# of tunes: semitones above the key note, and how fast notes die away
+_SCALES = ((0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10), (0, 3, 5, 7, 10))
+_DECAYS_PER_S = (0.5, 8.0)
 
 
 def at_level(pcm: NDArray[np.floating], dbfs: float) -> Samples:
@@ -72,6 +75,31 @@ def babble(
         offset = int(rng.integers(len(voice)))
         crowd += np.resize(np.roll(at_level(voice, 0.0), offset), num_samples)
     return at_level(crowd, dbfs)
+
+
+def tune(rng: np.random.Generator, num_samples: int, dbfs: float) -> Samples:
+    """Return music without words: up to four notes a beat, plucked or held, four in ten with drums.
+
+    Args:
+        rng: key, scale, beat, timbre, and every note.
+        num_samples: length.
+        dbfs: level over the whole length.
+    """
+    scale, key_hz = _SCALES[int(rng.integers(len(_SCALES)))], rng.uniform(80, 220)
+    beat = int(rng.uniform(0.15, 0.8) * SAMPLE_RATE_HZ)
+    decay, brightness = rng.uniform(*_DECAYS_PER_S), rng.uniform(0.5, 2.0)
+    drum = float(rng.uniform(0.3, 2.0)) if rng.random() < 0.4 else 0.0
+    out = np.zeros(num_samples)
+    for start in range(0, num_samples, beat):
+        time = np.arange(min(3 * beat, num_samples - start)) / SAMPLE_RATE_HZ
+        sound = np.zeros(len(time))
+        for _ in range(int(rng.integers(5))):
+            octave, step = int(rng.integers(4)), scale[int(rng.integers(len(scale)))]
+            turns = key_hz * 2 ** (octave + step / 12) * time
+            sound += np.sum([np.sin(2 * np.pi * k * turns) / k**brightness for k in range(1, 6)], 0)
+        hit = drum * rng.standard_normal(len(time)) * np.exp(-40 * time)
+        out[start : start + len(time)] += sound * np.exp(-decay * time) + hit
+    return at_level(out, dbfs)
 
 
 def _hum(rng: np.random.Generator, num_samples: int) -> NDArray[np.float64]:

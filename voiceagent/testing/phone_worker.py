@@ -21,6 +21,8 @@ from voiceagent.testing.livekit_stack import LOOPBACK, free_port
 READY = "registered at"
 READY_WITHIN_S = 120.0
 STOP_WITHIN_S = 15.0
+#: The end of its log that a fault shows.
+LOG_CHARS = 2000
 COMMAND = (sys.executable, "-m", "voiceagent.cli", "livekit")
 
 
@@ -101,13 +103,15 @@ class PhoneWorker:
         """Wait until a metric is as it should be; returns how long that took, seconds.
 
         Raises:
-            TimeoutError: it is not.
+            TimeoutError: it is not; holds its value and the end of the worker's log.
         """
         loop = asyncio.get_running_loop()
         began_s = loop.time()
-        async with asyncio.timeout(within_s):
-            while not is_so((await self.metrics())[name]):  # noqa: ASYNC110  # only asking tells
-                await asyncio.sleep(0.05)
+        while not is_so(value := (await self.metrics())[name]):
+            if loop.time() - began_s > within_s:
+                what = f"{name} is {value:g} after {within_s:g} s"
+                raise TimeoutError(f"{what}:\n{self.log[-LOG_CHARS:]}")
+            await asyncio.sleep(0.05)
         return loop.time() - began_s
 
     async def until_logged(self, text: str, within_s: float) -> None:
@@ -181,4 +185,4 @@ class PhoneWorker:
             raise self._fault(f"not ready within {READY_WITHIN_S:g} s") from error
 
     def _fault(self, what: str) -> EngineUnavailable:
-        return EngineUnavailable("the phone worker", f"{what}:\n{self.log[-2000:]}")
+        return EngineUnavailable("the phone worker", f"{what}:\n{self.log[-LOG_CHARS:]}")

@@ -12,7 +12,7 @@ import torchaudio.functional as audio
 from torch import Tensor
 
 from voiceagent.audio.framing import PACKET_SAMPLES, SAMPLE_RATE_HZ
-from voiceagent.scenes.noise import coloured_noise, white_noise
+from voiceagent.scenes.noise import coloured_noise, tune, white_noise
 from voiceagent.scenes.seeds import child_rng
 
 _NOISES, _NOISE_SECONDS = 24, 20
@@ -132,7 +132,7 @@ def augment_mel(mel: Tensor, g: torch.Generator) -> Tensor:
 
 
 def _noises(speech: Tensor, seed: int) -> Tensor:
-    """Of four one is white, one a crowd, all at a root mean square of 1: f32 [_NOISES, N]."""
+    """White, coloured, a tune and a crowd in turn, at a root mean square of 1: f32 [_NOISES, N]."""
     samples = _NOISE_SECONDS * SAMPLE_RATE_HZ
     rng = child_rng(seed, "training noises")
     rows = []
@@ -142,7 +142,7 @@ def _noises(speech: Tensor, seed: int) -> Tensor:
             crowd = sum(speech[s : s + samples].float() for s in starts.tolist())
             rows.append(crowd / crowd.std())  # type: ignore[union-attr]
         else:
-            noise = white_noise if index % 4 == 0 else coloured_noise
+            noise = (white_noise, coloured_noise, tune, coloured_noise)[index % 4]
             rows.append(torch.from_numpy(noise(rng, samples, 0.0)))
     return torch.stack(rows)
 

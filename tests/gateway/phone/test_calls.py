@@ -12,7 +12,10 @@ from voiceagent.gateway.phone.config import LiveKitConfig
 from voiceagent.gateway.phone.outbound import OUTBOUND
 from voiceagent.gateway.protocol.agent_worker import Assigned, Job
 from voiceagent.gateway.recording import Origin
+from voiceagent.serving.echo import EchoEngine
+from voiceagent.serving.local import LocalClient
 from voiceagent.serving.ports import SessionOptions
+from voiceagent.testing.sip_caller import Dialled, SipCaller
 
 DEFAULTS = SessionOptions(role="clerk")
 
@@ -162,3 +165,32 @@ async def test_only_a_conversation_that_waits_for_its_caller_goes_on_in_a_new_jo
     await make_calls()._go_on(call, leg)
     assert call.legs == [leg] * is_lost
     assert leg.did == (["publish", "answer"] if is_lost else ["leave"])
+
+
+class Slow:
+    """An engine whose slot comes when the caller has hung up."""
+
+    def __init__(self, engine, caller, leg):
+        self.engine, self.caller, self.leg = engine, caller, leg
+
+    async def open(self, options):
+        await self.caller._room.disconnect()
+        await self.caller.until(lambda: not self.leg.has_caller, 5)
+        return await self.engine.open(options)
+
+
+@pytest.mark.slow
+@pytest.mark.asyncio
+async def test_who_hangs_up_while_a_slot_is_looked_for_takes_none(livekit, join):
+    dialled = Dialled(room="r", agent_name=None)
+    async with (
+        SipCaller.dial(livekit, dialled) as caller,
+        join(room=dialled.room) as leg,
+        LocalClient(EchoEngine(), model="echo") as engine,
+    ):
+        calls = make_calls(Slow(engine, caller, leg))
+        await calls._serve(job(1, room=dialled.room), leg)
+        (call,) = calls
+        assert call.overdue(call._clock.now_us()) is None
+        assert await calls._wait(2)  # the server closes the room after 5
+        assert list(calls) == []

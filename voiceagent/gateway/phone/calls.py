@@ -214,8 +214,8 @@ class Calls:
         call.key = key
         self._promised.discard(job.id)
         self.metrics.count_call()
-        if leg.elder() is not None:  # it came meanwhile
-            call.on_left(leg, endings.ELDER)
+        if (reason := _gone(leg)) is not None:  # while there was no call to tell so
+            call.on_left(leg, reason)
         task = asyncio.create_task(self._hold(call), name="phone call")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -286,3 +286,10 @@ class Calls:
                 summary = await call.port.finish(reason, call.dropped_frames)
                 if summary is not None and summary.axes is not None:
                     self.metrics.axes.count(summary.axes)
+
+
+def _gone(leg: Leg) -> str | None:
+    """Why there is nobody on a leg for whom to begin a conversation; None where there is."""
+    if leg.elder() is not None:
+        return endings.ELDER
+    return None if leg.has_caller else endings.UNANSWERED

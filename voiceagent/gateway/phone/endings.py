@@ -6,6 +6,7 @@ from livekit import rtc
 
 #: After a restart of the server two workers may have come to one caller.
 ELDER = "another agent goes on with its caller"
+UNANSWERED = "the caller hung up before it was answered"
 #: The room is gone for good; other reasons are faults that may pass.
 _CLOSED = {
     rtc.DisconnectReason.ROOM_DELETED: "the room was deleted",

@@ -109,6 +109,15 @@ class Leg:
         agents = [one for one in here if one.kind == rtc.ParticipantKind.PARTICIPANT_KIND_AGENT]
         return elder(self.me, map(Agent.of, agents))
 
+    @property
+    def has_caller(self) -> bool:
+        """Whether the caller is in the room now."""
+        return (
+            self.caller is not None
+            and not self._is_left
+            and self.caller.identity in self.room.remote_participants
+        )
+
     def answer(self) -> None:
         """Listen to the caller from now on; a telephone is answered by it."""
         self._is_answered = True
