@@ -105,3 +105,13 @@ def test_any_noise_goes_round_and_is_a_crowd_where_asked(augmenter, generator):
     drawn = only.any_noise(64, 10, generator, torch.arange(64) < 32)[:, 0].long()
     assert (drawn[:32] % 4 == 3).all()
     assert (drawn[32:] % 4 != 3).all()
+
+
+def test_sounds_come_and_go_at_many_levels(augmenter, generator):
+    sounds = augmenter.sounds(64, 46_080, generator)
+    assert sounds.shape == (64, 46_080)
+    share_on = (sounds != 0).float().mean(1)
+    assert share_on.min() < 0.5 < share_on.max()
+    loud_db = 20 * sounds.square().mean(1).sqrt().clamp(min=1e-9).log10()
+    assert loud_db.max() > -20
+    assert loud_db.max() - loud_db.median() > 10

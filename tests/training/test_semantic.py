@@ -55,6 +55,16 @@ def test_batch_labels_near_far_and_echo_and_phones_only_near(task):
     assert found == {NOBODY, NEAR, FAR, ECHO}
 
 
+def test_some_rows_hold_sound_and_nobody(task):
+    levels = []
+    for seed in range(8):
+        pcm, _, source = task._batch(torch.Generator().manual_seed(seed), 1.0)
+        is_empty = (source == NOBODY).all(1)
+        levels += pcm[is_empty].square().mean(1).sqrt().tolist()
+    assert len(levels) >= 4
+    assert max(levels) > 0.02
+
+
 def test_batch_ends_with_the_first_rows_in_other_noise(task, generator):
     pcm, phones, source = task._batch(generator, 1.0)
     assert torch.equal(phones[:8], phones[-8:])

@@ -38,8 +38,9 @@ first steps:
   voiceagent bench                  score the embedded model on Full-Duplex-Bench's axes
   voiceagent train nano --help      make the embedded model anew, from nothing
 
-The embedded model 'nano' answers a closed domain: sums such as "what is three plus four", opening
-hours ("when do you open on monday"), names, greetings, thanks. It needs no GPU and no download.
+The embedded model 'nano' answers a closed domain: sums and differences to twenty ("what is three
+plus four"), opening hours ("when do you open on monday"), day and time, names and their spelling,
+small talk, "repeat that". It needs no GPU and no download.
 """
 
 

@@ -83,6 +83,15 @@ class Augmenter:
         at = (start[:, None] + torch.arange(samples, device=g.device)) % length
         return self.noises[which[:, None], at]
 
+    def sounds(self, rows: int, samples: int, g: torch.Generator) -> Tensor:
+        """No speech, but noise, music or a crowd, of -50 to -14 dBFS; most come and go."""
+        noise = self.any_noise(rows, samples, g) * 10 ** uniform(g, rows, -2.5, -0.7)
+        draws = torch.randn(
+            rows, 1, -(-samples // PACKET_SAMPLES) // 8 + 2, generator=g, device=g.device
+        )
+        is_on = _smooth_curve(draws, samples)[:, 0] > uniform(g, rows, -1.5, 0.7)
+        return noise * is_on
+
     def telephone(self, pcm: Tensor, g: torch.Generator) -> Tensor:
         """Every row through a line: a band of its own, nothing above 4 kHz, half of them G.711."""
         rows, samples = pcm.shape

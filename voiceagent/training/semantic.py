@@ -148,12 +148,12 @@ class SemanticTask:
         far = self.augmenter.far(others, g) * 10 ** (-uniform(g, rows, 6, 25) / 20)
         echo = self.clips.draw_agent(rows, g) * 10 ** (-uniform(g, rows, 8, 36) / 20)
         is_echo = echo.unfold(1, PACKET_SAMPLES, PACKET_SAMPLES).square().mean(2).sqrt() > 6e-3
-        present = torch.where(kind < 0.2, other_phones > 0, is_echo)
-        label = torch.where(kind < 0.2, FAR, ECHO)
-        silent = kind < 0.03
-        alone = (kind < 0.12) | ((kind > 0.2) & (kind < 0.24)) | silent
-        beside = (kind < 0.36) & ~silent
-        pcm = pcm * ~alone + torch.where(kind < 0.2, far, echo) * beside
+        present = torch.where(kind < 0.24, other_phones > 0, is_echo)
+        label = torch.where(kind < 0.24, FAR, ECHO)
+        silent = kind < 0.08
+        alone = (kind < 0.16) | ((kind > 0.24) & (kind < 0.28))
+        beside = (kind < 0.4) & ~silent
+        pcm = pcm * ~alone + torch.where(kind < 0.24, far, echo) * beside
         phones = phones * ~alone
         source = source * ~alone
         source = torch.where((source == NOBODY) & present & beside, label, source)
@@ -165,6 +165,9 @@ class SemanticTask:
         def some(share: float) -> Tensor:
             return torch.nonzero(happens(g, rows, share)[:, 0])[:, 0]
 
+        silent = (pcm.abs().amax(1) == 0).nonzero()[:, 0]
+        if len(silent):  # where nothing but speech ever begins, a note that is struck is a word
+            pcm = pcm.index_copy(0, silent, augmenter.sounds(len(silent), pcm.shape[1], g))
         effects: tuple[tuple[float, Callable[[Tensor], Tensor]], ...] = (
             (0.35, lambda x: augmenter.room(x, g, (0.02, 0.16))),
             (1.0, lambda x: augmenter.noise(x, g, amount)),

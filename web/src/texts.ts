@@ -7,8 +7,8 @@ import type { Floor } from './waveform'
 
 export const TRY_LINE = 'Try: “what is three plus four?” · “when do you open on monday?”'
 const DEMONSTRATION =
-  'This is a demonstration model for a closed domain: it adds small numbers, knows the opening ' +
-  'hours and politely declines the rest.'
+  'This is a demonstration model for a closed domain: it adds and subtracts up to twenty, knows ' +
+  'opening hours, day and time, spells names back and politely declines the rest.'
 
 const HEADLINES: Record<Exclude<Phase, 'live' | 'fault'>, string> = {
   idle: 'It listens while it talks.',
