@@ -23,7 +23,7 @@ SLOTS = 4
 STAGGER_S = 2.0
 OF_FOUR = (
     "what is three plus four",
-    "when do you open on monday",
+    "can you hear me",
     "can you hear me",
     "what is three plus four",
 )
@@ -38,9 +38,9 @@ FREED_WITHIN_S = 2.0
 FREED_BY_SERVER_WITHIN_S = 25.0
 BUSY, TOLD = "phone_calls_active", "phone_calls_at_capacity_total"
 QUESTIONS = {
-    "PCMU": ("flite:kal", ("what is three plus four", "when do you open on monday")),
+    "PCMU": ("flite:kal", ("what is three plus four", "can you hear me")),
     "PCMA": ("flite:kal", ("can you hear me",)),
-    "G722": ("flite:kal", ("what is three plus four", "when do you open on monday")),
+    "G722": ("flite:kal", ("what is three plus four", "can you hear me")),
 }
 
 
@@ -128,7 +128,7 @@ async def test_two_calls_of_one_number_are_two_conversations(phone, ask, are_rig
         await asyncio.gather(one.answered(), other.answered())
         await phone.worker.until(BUSY, lambda n: n == 2, 5)
         asked = await asyncio.gather(
-            ask(one, "what is three plus four"), ask(other, "when do you open on monday")
+            ask(one, "what is three plus four"), ask(other, "can you hear me")
         )
     await freed(phone)
     assert are_right(*asked)

@@ -50,7 +50,7 @@ async def test_a_caller_who_speaks_over_the_greeting_is_answered_instead(greeter
         await caller.answered()
         await caller.until(lambda: caller.heard().first_loud_s() is not None, 5)
         await asyncio.sleep(0.2)
-        asked = await ask(caller, "when do you open on monday")
+        asked = await ask(caller, "can you hear me")
     assert are_right(asked)
     record = await worker.last_session()
     assert said(record).startswith("Hello!")

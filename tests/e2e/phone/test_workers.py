@@ -82,14 +82,13 @@ async def test_a_call_outlives_a_crash_of_the_server(
                 f"conversation went on after {loop.time() - up_s:.1f} s"
             )
             await asyncio.sleep(1)
-            after = await ask(caller, "when do you open on monday")
+            after = await ask(caller, "can you hear me")
         await worker.until(BUSY, lambda n: n == 0, 2)
         session = await worker.last_session()
         assert len(worker.sessions()) == 1
     assert are_right(before, after)
     said = "".join(frame.said or "" for frame in session.trace)
-    assert "yes i can hear you" in said
-    assert "monday" in said
+    assert said.count("yes i can hear you") == 2, said
     assert session.summary.end_reason == "the caller hung up"
 
 
