@@ -10,7 +10,7 @@ from voiceagent.serving.engine import Engine
 pytestmark = pytest.mark.slow
 
 CLASSES = ("pause", "interruption", "backchannel", "talk_to_others", "background_speech")
-#: Scenes that the model understands; how often it does is benchmarks/bench_turns.py's.
+#: Scenes that the model understands; how often it does is benchmarks/bench_fdb.py's.
 SEED = 907
 
 

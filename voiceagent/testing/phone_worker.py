@@ -106,12 +106,15 @@ class PhoneWorker:
             TimeoutError: it is not; holds its value and the end of the worker's log.
         """
         loop = asyncio.get_running_loop()
-        began_s = loop.time()
-        while not is_so(value := (await self.metrics())[name]):
-            if loop.time() - began_s > within_s:
-                what = f"{name} is {value:g} after {within_s:g} s"
-                raise TimeoutError(f"{what}:\n{self.log[-LOG_CHARS:]}")
-            await asyncio.sleep(0.05)
+        began_s, value = loop.time(), float("nan")
+        try:
+            async with asyncio.timeout(within_s):
+                # only asking tells
+                while not is_so(value := (await self.metrics())[name]):  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+        except TimeoutError as error:
+            what = f"{name} is {value:g} after {within_s:g} s"
+            raise TimeoutError(f"{what}:\n{self.log[-LOG_CHARS:]}") from error
         return loop.time() - began_s
 
     async def until_logged(self, text: str, within_s: float) -> None:

@@ -84,7 +84,7 @@ class Augmenter:
         return self.noises[which[:, None], at]
 
     def sounds(self, rows: int, samples: int, g: torch.Generator) -> Tensor:
-        """No speech, but noise, music or a crowd, of -50 to -14 dBFS; most come and go."""
+        """No speech, but noise, music or a crowd of -50 to -14 dBFS; most of it comes and goes."""
         noise = self.any_noise(rows, samples, g) * 10 ** uniform(g, rows, -2.5, -0.7)
         draws = torch.randn(
             rows, 1, -(-samples // PACKET_SAMPLES) // 8 + 2, generator=g, device=g.device

@@ -76,10 +76,15 @@ async def test_the_caller_hanging_up_frees_the_slot(phone, tell):
 
 
 async def test_a_caller_who_vanishes_frees_the_slot(phone, tell):
-    async with SipCaller.dial(phone.livekit) as caller:
-        await caller.answered()
-        await caller._room.disconnect()
-        tell(f"vanished: freed after {await freed(phone, FREED_BY_SERVER_WITHIN_S):.2f} s")
+    """Two of three at once: the third one's farewell may get lost, see above."""
+    took_s = []
+    for _ in range(3):
+        async with SipCaller.dial(phone.livekit) as caller:
+            await caller.answered()
+            await caller._room.disconnect()
+            took_s.append(await freed(phone, FREED_BY_SERVER_WITHIN_S))
+    tell(f"vanished: freed after {', '.join(f'{each:.2f}' for each in took_s)} s")
+    assert sorted(took_s)[1] <= FREED_WITHIN_S
 
 
 async def test_keys_go_both_ways(phone, tell):

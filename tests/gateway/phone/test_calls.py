@@ -190,7 +190,5 @@ async def test_who_hangs_up_while_a_slot_is_looked_for_takes_none(livekit, join)
     ):
         calls = make_calls(Slow(engine, caller, leg))
         await calls._serve(job(1, room=dialled.room), leg)
-        (call,) = calls
-        assert call.overdue(call._clock.now_us()) is None
         assert await calls._wait(2)  # the server closes the room after 5
         assert list(calls) == []
