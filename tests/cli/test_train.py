@@ -12,6 +12,7 @@ from voiceagent.errors import ConfigError
         (["--budget", "5s"], "at least 60s"),
         (["--stop-after", "x"], "no duration"),
         (["--seed", "-1"], "--seed"),
+        (["--from", "no-such-model"], "--from no-such-model: holds no config.json; name 'nano'"),
     ],
 )
 def test_train_with_a_bad_option_says_so_in_one_line(tmp_path, capsys, arguments, message):

@@ -24,3 +24,16 @@ def toy_codec(sizes):
     codec = NanoCodec(sizes, with_agent_encoder=True).eval()
     codec.measure_silence()
     return codec
+
+
+@pytest.fixture
+def toy_speech(generator):
+    """A minute in a toy language."""
+    packets = 3000
+    phones = torch.randint(1, 40, (packets // 10,), generator=generator).repeat_interleave(10)
+    phones[::7] = 0
+    time = torch.arange(packets * 480) / 24_000
+    # every phone a tone of its own, so that there is something to learn
+    hz = 150.0 + 60.0 * phones.repeat_interleave(480)
+    sound = 8000 * torch.sin(6.28 * hz * time) * (phones.repeat_interleave(480) > 0)
+    return {"pcm": sound.to(torch.int16), "phones": phones.to(torch.uint8)}

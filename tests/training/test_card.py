@@ -35,3 +35,17 @@ def test_section_of_a_card_without_limits_comes_last():
     text = card.with_section("# Card\n", "Measured", "| a |")
     assert text == "# Card\n\n## Measured\n\n| a |\n\n"
     assert card.with_section(text, "Measured", "| b |") == text.replace("| a |", "| b |")
+
+
+def test_card_of_a_run_that_went_on_names_the_model_before(workspace):
+    workspace.write_json(
+        "run", {"seed": 7, "budget_s": 60, "workers": 2, "from": "codec 1a2b, decoder 3c4d"}
+    )
+    folder = workspace.path / "model"
+    folder.mkdir()
+    for name in ("codec", "decoder"):
+        (folder / f"{name}.safetensors").write_bytes(bytes(10))
+    card.write(workspace, folder, {})
+    text = (folder / "README.md").read_text()
+    assert "codec 1a2b, decoder 3c4d" in " ".join(text.split())
+    assert "from nothing" not in text.split("## Data")[0]

@@ -68,3 +68,11 @@ def test_evaluation_changes_no_codebook(trainer, clusters):
     before = trainer.quantizer.codebooks.clone()
     left_over(trainer, clusters)
     assert torch.equal(trainer.quantizer.codebooks, before)
+
+
+def test_fixed_codebooks_quantise_and_stay(trainer, clusters):
+    before = trainer.quantizer.codebooks.clone()
+    trainer.is_fixed = True
+    _, _, codes = trainer(clusters)
+    assert torch.equal(trainer.quantizer.codebooks, before)
+    assert codes.shape == (400, 2)

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from voiceagent.training.calls import agent_silence
-from voiceagent.training.decoder import DecoderTask, decoder_sizes
+from voiceagent.training.decoder import DecoderTask, _some_later, decoder_sizes
 from voiceagent.training.vocabulary import PAD, tokens
 
 STEPS = 40
@@ -106,3 +106,22 @@ def test_calls_that_are_made_meanwhile_are_learnt_from_too(setup, generator, mon
     assert len(setup.calls["text"]) == before + 1
     setup._look_for_more()
     assert len(answers) == 2  # asked every hundredth step only
+
+
+def test_some_words_of_the_user_come_a_step_late_and_none_is_lost(generator):
+    words = torch.full((200, 12), PAD)
+    words[:, 2], words[:, 5], words[:, 6], words[:, 11] = 7, 8, 9, 10
+    later = _some_later(words, generator)
+    assert all(row[row != PAD].tolist() == [7, 8, 9, 10] for row in later)
+    assert (later[:, 5] == 8).all(), "the next step is taken"
+    assert (later[:, 11] == 10).all(), "there is no next step"
+    moved = (later[:, 3] == 7).float().mean()
+    assert 0.05 < moved < 0.3
+
+
+def test_a_decoder_to_go_on_from_is_begun_with_and_learns_slower(setup):
+    streams = {name: torch.cat((setup.held_out[name], setup.calls[name])) for name in setup.calls}
+    task = DecoderTask(setup.config, torch.zeros(4, 256, 8), streams, 2, 9, start=setup.module)
+    for name, tensor in task.module.state_dict().items():
+        assert torch.equal(tensor, setup.module.state_dict()[name])
+    assert task.learning_rate < setup.learning_rate

@@ -2,6 +2,7 @@ import dataclasses
 
 import pytest
 import torch
+from voiceagent_codec.nano import NanoCodec
 
 from voiceagent.model.checkpoint import open_model
 from voiceagent.model.decoder import Decoder
@@ -9,6 +10,8 @@ from voiceagent.training import export
 from voiceagent.training.calls import agent_silence
 from voiceagent.training.decoder import decoder_sizes
 from voiceagent.training.vocabulary import tokens
+
+ALL = ("semantic", "voice")
 
 
 @pytest.mark.parametrize(
@@ -43,7 +46,7 @@ def trained(workspace, sizes, toy_codec, monkeypatch):
 
 
 def test_exported_codec_is_the_trained_one_up_to_its_rounding(trained, sizes, toy_codec):
-    export.export_codec(trained, sizes)
+    export.export_codec(trained, NanoCodec(sizes, with_agent_encoder=True), ALL)
     codec = export.load_codec(trained)
     name = "semantic.project.weight"
     torch.testing.assert_close(
@@ -53,7 +56,7 @@ def test_exported_codec_is_the_trained_one_up_to_its_rounding(trained, sizes, to
 
 
 def test_exported_folder_opens_as_a_model_and_is_small(trained, sizes):
-    export.export_codec(trained, sizes)
+    export.export_codec(trained, NanoCodec(sizes, with_agent_encoder=True), ALL)
     codec = export.load_codec(trained)
     shape = decoder_sizes(codec, tuple(int(code) for code in agent_silence(codec)))
     trained.write_checkpoint("decoder", {"module": Decoder(shape).state_dict()})
@@ -62,3 +65,23 @@ def test_exported_folder_opens_as_a_model_and_is_small(trained, sizes):
     assert folder.load_decoder().config == shape
     assert folder.load_codec().config == sizes
     assert 1e6 < export.folder_bytes(folder.path) < export.MOST_BYTES
+
+
+def test_a_run_that_goes_on_exports_the_voice_it_began_with(trained, sizes, toy_codec):
+    (trained.path / "voice.ckpt").unlink()
+    semantic = toy_codec.semantic.state_dict()
+    torch.manual_seed(5)
+    start = NanoCodec(sizes, with_agent_encoder=True)
+    voice = start.voice.head.weight.clone()
+    export.export_codec(trained, start, ["semantic"])
+    codec = export.load_codec(trained)
+    torch.testing.assert_close(codec.voice.head.weight, voice, atol=2e-3, rtol=0)
+    torch.testing.assert_close(
+        codec.semantic.project.weight, semantic["project.weight"], atol=2e-3, rtol=0
+    )
+
+
+def test_a_stage_that_left_nothing_is_not_shipped(trained, sizes):
+    (trained.path / "voice.ckpt").unlink()
+    with pytest.raises(AssertionError, match="stage voice"):
+        export.export_codec(trained, NanoCodec(sizes, with_agent_encoder=True), ALL)

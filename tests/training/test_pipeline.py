@@ -1,6 +1,7 @@
 import json
 
 import pytest
+import torch
 
 from voiceagent.cli import main
 from voiceagent.errors import ConfigError
@@ -60,6 +61,17 @@ def test_every_share_of_the_budget_is_a_stage_with_its_processes(tmp_path, worke
     assert max(map(len, stages.values())) == workers
 
 
+def test_a_run_that_goes_on_keeps_the_voice_and_teaches_the_ear_in_all_processes(tmp_path):
+    budget = Budget(seconds=60, workers=2, is_tuning=True)
+    run = TrainingRun(
+        path=tmp_path, seed=1, budget=budget, deadline=Deadline(), start=open_model("nano")
+    )
+    stages = dict(pipeline._stages(run))
+    assert "voice" not in stages
+    assert stages["semantic"] == [pipeline.learn_hearing] * 2
+    assert set(stages) == {*budget.shares, "codec"}
+
+
 def test_on_a_gpu_calls_are_made_beside_the_decoder(tmp_path):
     budget = Budget(seconds=60, workers=4, on_gpu=True)
     run = TrainingRun(path=tmp_path, seed=1, budget=budget, deadline=Deadline(), device="cuda")
@@ -87,6 +99,27 @@ def test_a_run_of_two_minutes_makes_losses_fall(trained):
     assert curve("voice", "held_harmonic")[-1] < 0.9 * curve("voice", "held_harmonic")[0]
     assert curve("decoder", "held_text")[-1] < curve("decoder", "held_text")[0]
     assert curve("semantic", "phone")[-1] < 3.65  # 3.69 is a guess among forty
+
+
+@pytest.fixture(scope="module")
+def tuned(tmp_path_factory):
+    """A run of a minute that goes on from the shipped model."""
+    path = tmp_path_factory.mktemp("tuned") / "run"
+    assert main(["train", "nano", "--from", "nano", "--budget", "1m", "--out", str(path)]) == 0
+    return path
+
+
+@pytest.mark.slow
+def test_a_run_that_goes_on_makes_the_same_voice_with_another_ear(tuned):
+    before, after = (
+        open_model(model).load_codec(with_agent_encoder=True) for model in ("nano", tuned / "model")
+    )
+    assert torch.equal(before.voice.head.weight, after.voice.head.weight)
+    assert not torch.equal(before.semantic.project.weight, after.semantic.project.weight)
+    codebooks = before.semantic.quantizer.codebooks
+    assert torch.equal(codebooks, after.semantic.quantizer.codebooks)
+    (last,) = json.loads((tuned / "curves" / "decoder.json").read_text())[-1:]
+    assert last["agent_words"] > 0.8, "it still knows what to say"
 
 
 @pytest.mark.slow

@@ -8,21 +8,13 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def task(sizes, generator):
-    packets = 3000
-    phones = torch.randint(1, 40, (packets // 10,), generator=generator).repeat_interleave(10)
-    phones[::7] = 0
-    time = torch.arange(packets * 480) / 24_000
-    # every phone a tone of its own, so that there is something to learn
-    hz = 150.0 + 60.0 * phones.repeat_interleave(480)
-    sound = 8000 * torch.sin(6.28 * hz * time) * (phones.repeat_interleave(480) > 0)
-    speech = {"pcm": sound.to(torch.int16), "phones": phones.to(torch.uint8)}
-    return SemanticTask(sizes, speech, sound.to(torch.int16), 1)
+def task(sizes, toy_speech):
+    return SemanticTask(sizes, toy_speech, toy_speech["pcm"], 1)
 
 
 def test_late_tracks_ask_for_what_was_said_40_ms_ago():
     track = torch.arange(8)[None]
-    assert semantic._late(track).tolist() == [[[0, 0, 0, 1], [2, 3, 4, 5]]]
+    assert semantic.late(track).tolist() == [[[0, 0, 0, 1], [2, 3, 4, 5]]]
 
 
 def test_loss_falls_on_a_toy_language(task, generator):

@@ -36,7 +36,7 @@ first steps:
   voiceagent report SESSION         one of them as a page to look at
   voiceagent replay SESSION         who had the floor, decided again, with other thresholds too
   voiceagent bench                  score the embedded model on Full-Duplex-Bench's axes
-  voiceagent train nano --help      make the embedded model anew, from nothing
+  voiceagent train nano --help      make the embedded model anew, or further
 
 The embedded model 'nano' answers a closed domain: sums and differences to twenty ("what is three
 plus four"), opening hours ("when do you open on monday"), day and time, names and their spelling,

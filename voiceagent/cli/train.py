@@ -1,4 +1,4 @@
-"""`voiceagent train nano`: make the embedded model from nothing, on this machine."""
+"""`voiceagent train nano`: make the embedded model here, from nothing or from another."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Register the subcommand."""
     parser = commands.add_parser(
         "train",
-        help="make the embedded model from nothing",
+        help="make the embedded model, from nothing or further",
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -51,11 +51,23 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="N",
         help="processes of one thread each (default: 2, or 1 on one core)",
     )
-    parser.add_argument("--seed", type=int, default=1, help="of data and weights (default: 1)")
+    parser.add_argument(
+        "--seed",
+        type=int,
+        help="of data and weights (default: 1, or with --from one of the model's own, since the "
+        "data it was made with teach it nothing)",
+    )
     parser.add_argument(
         "--stop-after",
         metavar="TIME",
         help=f"save and stop after this time, with exit code {UNFINISHED} if there is more to do",
+    )
+    parser.add_argument(
+        "--from",
+        dest="start",
+        metavar="MODEL",
+        help="go on from 'nano' or a folder of such a model: its voice stays, its hearing and its "
+        "conversation learn from new speakers and calls (default: begin with nothing)",
     )
     parser.set_defaults(run=run)
 
@@ -66,14 +78,18 @@ def run(options: argparse.Namespace) -> int:
     from voiceagent.training.clock import deadline_in
     from voiceagent.training.pipeline import train_nano
     from voiceagent.training.run import TrainingRun
+    from voiceagent.training.start import open_start, seed_after
 
-    if options.seed < 0:
+    if options.seed is not None and options.seed < 0:
         raise ConfigError(f"--seed must not be negative, not {options.seed}")
     check_device(options.device)
+    start = None if options.start is None else open_start(options.start)
+    first_seed = 1 if start is None else seed_after(start)
     budget = Budget(
         seconds=parse_duration(options.budget),
         workers=options.workers,
         on_gpu=options.device == "cuda",
+        is_tuning=start is not None,
     )
     stop_after_s = None if options.stop_after is None else parse_duration(options.stop_after)
     print(f"training run in {options.out}, {budget.seconds / 60:.0f} minutes: {budget.note()}")
@@ -81,10 +97,11 @@ def run(options: argparse.Namespace) -> int:
     folder = train_nano(
         TrainingRun(
             path=options.out,
-            seed=options.seed,
+            seed=first_seed if options.seed is None else options.seed,
             budget=budget,
             deadline=deadline_in(stop_after_s),
             device=options.device,
+            start=start,
         ),
         print,
     )

@@ -34,10 +34,30 @@ GPU_SHARES = {
     "decoder": 0.51,
     "evaluate": 0.05,
 }
-#: Stages that two processes run side by side, each on a core of its own.
+#: The same for a run that goes on from a model, on CPUs and where a GPU learns: its voice stays.
+TUNING_SHARES = {
+    "speech": 0.07,
+    "voice_data": 0.01,
+    "semantic": 0.36,
+    "bank": 0.015,
+    "dialogues": 0.25,
+    "decoder": 0.265,
+    "evaluate": 0.03,
+}
+GPU_TUNING_SHARES = {
+    "speech": 0.11,
+    "voice_data": 0.01,
+    "semantic": 0.31,
+    "bank": 0.01,
+    "dialogues": 0.485,
+    "decoder": 0.51,
+    "evaluate": 0.05,
+}
+#: Stages that two processes run side by side, each on a core of its own; but in a run that goes on
+#: from a model there is one of them, and all processes work on it.
 SIDE_BY_SIDE = ("semantic", "voice")
 LEAST_S = 60
-#: Core seconds below which a model does not yet converse.
+#: Core seconds below which a model does not yet converse, nor one learn anything.
 ENOUGH_S = 3600
 _UNITS_S = {"s": 1, "m": 60, "h": 3600}
 
@@ -50,11 +70,13 @@ class Budget:
         seconds: of the whole run by the clock.
         workers: processes that compute at once, one thread each.
         on_gpu: networks are trained on a GPU.
+        is_tuning: the run goes on from a model.
     """
 
     seconds: int
     workers: int
     on_gpu: bool = False
+    is_tuning: bool = False
 
     def __post_init__(self) -> None:
         if self.seconds < LEAST_S:
@@ -64,22 +86,34 @@ class Budget:
         if self.workers < 1:
             raise ConfigError(f"--workers must be at least 1, not {self.workers}")
 
+    @property
+    def shares(self) -> dict[str, float]:
+        """Stage -> share of the time, in the order of the pipeline."""
+        if self.is_tuning:
+            return GPU_TUNING_SHARES if self.on_gpu else TUNING_SHARES
+        return GPU_SHARES if self.on_gpu else SHARES
+
     def seconds_for(self, stage: str) -> float:
         """Time of a stage by the clock of each process that works on it."""
+        share = self.shares[stage]
         if self.on_gpu:
-            return self.seconds * GPU_SHARES[stage]
-        core_s = self.seconds * self.workers * SHARES[stage]
-        together = 1 if stage in SIDE_BY_SIDE else self.workers
-        return core_s / together
+            return self.seconds * share
+        is_shared = self.is_tuning or stage not in SIDE_BY_SIDE
+        return self.seconds * share * (1 if is_shared else self.workers)
 
     def note(self) -> str:
         """Say what there is too little time for, or how it is shared out."""
-        if not self.on_gpu and self.seconds * self.workers < ENOUGH_S:
+        too_short = not self.on_gpu and self.seconds * self.workers < ENOUGH_S
+        if too_short and self.is_tuning:
+            return (
+                "too short to learn anything; every stage runs, so that one can see that they fit"
+            )
+        if too_short:
             return (
                 "too short to understand anybody; every stage runs, so that one can see that the "
                 f"pieces fit. {ENOUGH_S // 60 // self.workers} minutes make a model that answers"
             )
-        return ", ".join(f"{stage} {self.seconds_for(stage) / 60:.0f}" for stage in SHARES)
+        return ", ".join(f"{stage} {self.seconds_for(stage) / 60:.0f}" for stage in self.shares)
 
 
 def parse_duration(text: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,12 @@ _CARD = """\
 # Model card: nano
 
 A closed-domain demonstration of a full-duplex voice agent: it hears and speaks at the same time, in
-steps of 80 ms, on one CPU thread. Made from nothing by `voiceagent train nano`, voiceagent
-{version}, seed {seed}, {minutes:.0f} minutes with {workers} processes. It is no assistant: it
-answers {questions} questions, and refuses everything else.
+steps of 80 ms, on one CPU thread. It is no assistant: it answers {questions} questions, and
+refuses everything else.
+
+## How it was made
+
+{origin}
 
 ## Data
 
@@ -62,10 +66,7 @@ def write(workspace: Workspace, folder: Path, figures: dict[str, Any]) -> None:
     last = {name: curve[-1] for name, curve in curves.items() if curve}
     everything = {"run": run, "hours": hours, "training": last, "held_out_calls": figures}
     text = _CARD.format(
-        version=__version__,
-        seed=run["seed"],
-        minutes=run["budget_s"] / 60,
-        workers=run["workers"],
+        origin=_origin(run),
         questions=len(in_domain_turns()),
         speech_h=hours["speech"],
         voice_h=hours["voice_data"],
@@ -101,6 +102,21 @@ def with_section(text: str, title: str, body: str) -> str:
         return head + section + (f"## {rest}" if next_sharps else "")
     head, limits, rest = text.partition(_LIMITS)
     return f"{head.rstrip()}\n\n{section}{limits}{rest}"
+
+
+def _origin(run: dict[str, Any]) -> str:
+    """How the model was made, as a paragraph."""
+    began = "from nothing, by `voiceagent train nano`"
+    if "from" in run:
+        began = (
+            "by `voiceagent train nano --from MODEL`, which keeps the voice of a model and teaches "
+            f"its ear and its conversation more; that model's sha256 begin {run['from']}"
+        )
+    return textwrap.fill(
+        f"Voiceagent {__version__}, {run['budget_s'] / 60:.0f} minutes with {run['workers']} "
+        f"processes, seed {run['seed']}: {began}.",
+        100,
+    )
 
 
 def _listed(figures: dict[str, Any]) -> str:

@@ -21,6 +21,9 @@ class CodebookTrainer(nn.Module):
     """Trains the codebooks of a `ResidualQuantizer` in place.
 
     The averages are buffers, so that they are kept with a checkpoint.
+
+    Attributes:
+        is_fixed: the codebooks stay as they are, also while training.
     """
 
     uses: Tensor
@@ -30,6 +33,7 @@ class CodebookTrainer(nn.Module):
     def __init__(self, quantizer: ResidualQuantizer) -> None:
         super().__init__()
         self.quantizer = quantizer
+        self.is_fixed = False
         levels, cardinality, _ = quantizer.codebooks.shape
         self.register_buffer("uses", torch.ones(levels, cardinality))
         self.register_buffer("sums", quantizer.codebooks.clone())
@@ -66,11 +70,12 @@ class CodebookTrainer(nn.Module):
     @torch.no_grad()
     def _nearest(self, residual: Tensor, level: int) -> Tensor:
         codebook = self.quantizer.codebooks[level]
-        if self.training and not bool(self.is_placed[level]):
+        is_learning = self.training and not self.is_fixed
+        if is_learning and not bool(self.is_placed[level]):
             self._place(residual, level)
         code = (residual @ codebook.t() - half_square_norms(codebook)).argmax(-1)
         # one batch that is not finite would stay in the averages for ever
-        if self.training and bool(residual.isfinite().all()):
+        if is_learning and bool(residual.isfinite().all()):
             self._follow(residual, code, level)
         return code
 

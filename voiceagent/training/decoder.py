@@ -32,11 +32,15 @@ _FIRST_CODE_WEIGHT = 3.0
 _SILENT_SHARE, _MOST_DEPTH_STEPS = 0.05, 67
 # at training a share of the user's codes, another in every call, is replaced by any code
 _MOST_WRONG_CODES, _FORGOTTEN_WORDS = 0.16, 0.06
+# of the user's words, those that are wanted a step late
+_LATER_WORDS = 0.15
 _EMBEDDING_SCALE = 0.12
 # of the calls in a batch, so many exercises beside them; and what they weigh
 _EXERCISE_SHARE, _EXERCISE_WEIGHT = 0.5, 0.5
 # so many rows of them are kept, and some are made anew at every step
 _EXERCISE_ROWS, _NEW_EXERCISE_ROWS = 256, 3
+# of a decoder that went through all that before
+_TUNING_RATE = 5e-4
 # steps between two looks for new calls
 _LOOK_STEPS = 100
 
@@ -91,6 +95,7 @@ class DecoderTask:
         device: str = "cpu",
         held_out: int = 24,
         more: Callable[[], Calls | None] = lambda: None,
+        start: Decoder | None = None,
     ) -> None:
         """Begin.
 
@@ -103,12 +108,17 @@ class DecoderTask:
             device: of the network.
             held_out: how many calls are never trained on, a quarter at most.
             more: asked now and then for calls that have been made meanwhile.
+            start: a decoder to go on from; None begins with nothing.
         """
         torch.manual_seed(seed)
         self.device = torch.device(device)
         self.config = config
         self.module = Decoder(config).requires_grad_(True)
-        _begin_embeddings(self.module, user_codebooks)
+        if start is None:
+            _begin_embeddings(self.module, user_codebooks)
+        else:
+            self.module.load_state_dict(start.state_dict())
+            self.learning_rate = _TUNING_RATE
         self.module.to(device)
         held_out = min(held_out, len(calls["text"]) // 4)
         calls = self._moved(calls)
@@ -133,6 +143,7 @@ class DecoderTask:
             len(self.calls["text"]), (self.rows,), generator=generator, device=self.device
         )
         batch = {name: stream[chosen].long() for name, stream in self.calls.items()}
+        batch["user_text"] = _some_later(batch["user_text"], generator)
         batch = self._with_exercises(batch, generator)
         fed = _spoil(self._fed(batch, generator), self.config, generator)
         at = self._depth_steps(batch["agent"], generator)
@@ -249,6 +260,19 @@ def _begin_embeddings(decoder: Decoder, user_codebooks: Tensor) -> None:
         projection = torch.randn(centroids.shape[-1], width) * centroids.shape[-1] ** -0.5
         rows = decoder.user_embedding.weight.view(len(centroids), decoder.config.user_rows, width)
         rows[:, : centroids.shape[1]] = centroids @ projection * _EMBEDDING_SCALE
+
+
+def _some_later(user_text: Tensor, g: torch.Generator) -> Tensor:
+    """Some of the user's words a step later, where there is room: i64 [B, T].
+
+    A model that knows the one right step for a word says nothing where it is not sure in time.
+    """
+    is_free = F.pad(user_text[:, 1:] == PAD, (0, 1))
+    draws = torch.rand(user_text.shape, generator=g, device=g.device)
+    moves = (user_text != PAD) & is_free & (draws < _LATER_WORDS)
+    stays = user_text.masked_fill(moves, PAD)
+    arrives = F.pad(user_text * moves, (1, 0))[:, :-1]
+    return stays + arrives
 
 
 def _spoil(fed: Tensor, config: DecoderConfig, g: torch.Generator) -> Tensor:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from voiceagent_codec.files import whole_file
-from voiceagent_codec.nano import NanoCodec, NanoCodecConfig, load_nano_codec
+from voiceagent_codec.nano import NanoCodec, load_nano_codec
 from voiceagent_codec.weights import save_checkpoint
 
 from voiceagent.model.checkpoint import FORMAT_VERSION
@@ -31,6 +32,11 @@ FOLDER = "model"
 #: What a model folder may weigh.
 MOST_BYTES = 20_000_000
 _LEAST_NUMBERS = 4096
+# stage -> parts of its network -> parts of the codec
+_LEARNT = {
+    "semantic": {"encoder": "semantic"},
+    "voice": {"voice": "voice", "encoder": "agent_encoder"},
+}
 
 
 def is_quantised(name: str, value: Tensor) -> bool:
@@ -38,13 +44,17 @@ def is_quantised(name: str, value: Tensor) -> bool:
     return value.dim() >= 2 and value.numel() >= _LEAST_NUMBERS and "codebooks" not in name
 
 
-def export_codec(workspace: Workspace, config: NanoCodecConfig) -> None:
-    """Write ``codec.safetensors`` from the checkpoints of `semantic` and `voice`."""
-    codec = NanoCodec(config, with_agent_encoder=True)
-    semantic, voice = (_checkpoint(workspace, name) for name in ("semantic", "voice"))
-    parts = {"encoder": "semantic", "voice": "voice"}
-    state = _renamed(semantic, {"encoder": parts["encoder"]})
-    state |= _renamed(voice, {"voice": "voice", "encoder": "agent_encoder"})
+def export_codec(workspace: Workspace, codec: NanoCodec, learnt: Sequence[str]) -> None:
+    """Write ``codec.safetensors``.
+
+    Args:
+        workspace: of the run.
+        codec: with the agent's encoder; what the run has learnt of it is put into it.
+        learnt: stages, of ``semantic`` and ``voice``.
+    """
+    state = codec.state_dict()
+    for stage in learnt:
+        state |= _renamed(_checkpoint(workspace, stage), _LEARNT[stage])
     codec.load_state_dict(state)
     path = workspace.file(f"{FOLDER}/codec.safetensors")
     save_checkpoint(path, codec.state_dict(), "nano-codec", quantize=is_quantised)

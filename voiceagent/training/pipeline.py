@@ -2,7 +2,8 @@
 
 speech and voice data -> semantic encoder beside the agent's voice -> codec written -> bank of the
 agent's sentences -> calls as tokens -> decoder -> model written -> a first evaluation -> card and
-curves. On a GPU the decoder learns in one process while the others still make calls.
+curves. On a GPU the decoder learns in one process while the others still make calls. A run that
+goes on from a model keeps its voice, and teaches the encoder in all processes.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from voiceagent.training import export
-from voiceagent.training.budget import SHARES
 from voiceagent.training.processes import run_all
 from voiceagent.training.run import TrainingRun, Work
 from voiceagent.training.stages import (
@@ -56,11 +56,15 @@ def train_nano(run: TrainingRun, report: Callable[[str], object]) -> Path | None
 def _stages(run: TrainingRun) -> list[tuple[str, Sequence[Work]]]:
     """Names of the stages, and what each process does in them."""
     workers = run.budget.workers
-    learning: list[tuple[str, Sequence[Work]]] = (
-        [("semantic", [learn_hearing]), ("voice", [learn_voice])]
-        if workers == 1
-        else [("semantic", [learn_hearing, learn_voice])]
-    )
+    learning: list[tuple[str, Sequence[Work]]]
+    if run.start is not None:
+        # its voice stays, and on CPUs all processes teach the encoder together
+        listening = workers if run.device == "cpu" else 1
+        learning = [("semantic", [learn_hearing] * listening)]
+    elif workers == 1:
+        learning = [("semantic", [learn_hearing]), ("voice", [learn_voice])]
+    else:
+        learning = [("semantic", [learn_hearing, learn_voice])]
     conversing: list[tuple[str, Sequence[Work]]] = (
         [("dialogues", [make_calls] * workers), ("decoder", [learn_conversation] * workers)]
         if run.device == "cpu" or workers == 1
@@ -79,6 +83,6 @@ def _stages(run: TrainingRun) -> list[tuple[str, Sequence[Work]]]:
 
 def _expected(run: TrainingRun, stage: str) -> str:
     """What a stage will take, as far as it is known."""
-    if stage not in SHARES:
+    if stage not in run.budget.shares:
         return "a few seconds"
     return f"about {run.budget.seconds_for(stage):.0f} s"

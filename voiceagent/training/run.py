@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from voiceagent.model.checkpoint import OwnFolder
 from voiceagent.training.budget import Budget
 from voiceagent.training.clock import Deadline
 from voiceagent.training.workspace import Workspace
@@ -21,6 +22,7 @@ class TrainingRun:
         budget: time and processes.
         deadline: when this command stops, done or not.
         device: of the networks, and of what calls are heard with; speech is made on CPUs.
+        start: the model to go on from; None begins with nothing.
     """
 
     path: Path
@@ -28,6 +30,10 @@ class TrainingRun:
     budget: Budget
     deadline: Deadline
     device: str = "cpu"
+    start: OwnFolder | None = None
+
+    def __post_init__(self) -> None:
+        assert self.budget.is_tuning == (self.start is not None), "time is shared out otherwise"
 
     @property
     def workspace(self) -> Workspace:
@@ -37,12 +43,16 @@ class TrainingRun:
     @property
     def settings(self) -> dict[str, object]:
         """What makes it another run."""
-        return {
+        settings: dict[str, object] = {
             "seed": self.seed,
             "budget_s": self.budget.seconds,
             "workers": self.budget.workers,
             "device": self.device,
         }
+        if self.start is None:
+            return settings
+        parts = (f"{Path(file).stem} {sha[:12]}" for file, sha in self.start.sha256.items())
+        return settings | {"from": ", ".join(parts)}
 
 
 #: A stage's work in one process: run, rank, number of processes -> whether it is done.

@@ -1,11 +1,11 @@
 """The stage that teaches the codec to hear: phones of the user, and who is speaking where.
 
-Trained first and alone. From the quantised latent of every 80 ms frame a small head, which is not
-kept, must tell the phone of each 20 ms of the *near* speaker, and whether there is nobody, the
-user, somebody far off or turned away, or the agent's own echo. So the codes leave out what the
-decoder should not answer, and say that it was there. Phones are asked for twice: as soon as they
-can be known, and again a frame later, when what followed has been heard too. Two noises over the
-same clip should give the same latent.
+Trained before the decoder; `semantic_tuning` trains it further. From the quantised latent of every
+80 ms frame a small head, which is not kept, must tell the phone of each 20 ms of the *near*
+speaker, and whether there is nobody, the user, somebody far off or turned away, or the agent's own
+echo. So the codes leave out what the decoder should not answer, and say that it was there. Phones
+are asked for twice: as soon as they can be known, and again a frame later, when what followed has
+been heard too. Two noises over the same clip should give the same latent.
 """
 
 from __future__ import annotations
@@ -64,11 +64,12 @@ class SemanticTask:
         """
         torch.manual_seed(seed)
         self.config = config
-        encoder = SemanticEncoder(config).requires_grad_(True)
+        self.encoder = encoder = SemanticEncoder(config).requires_grad_(True)
+        self.codebooks = CodebookTrainer(encoder.quantizer)
         self.module = nn.ModuleDict(
             {
                 "encoder": encoder,
-                "codebooks": CodebookTrainer(encoder.quantizer),
+                "codebooks": self.codebooks,
                 "head": nn.Sequential(
                     nn.Linear(config.code_width, 256),
                     nn.GELU(),
@@ -79,8 +80,7 @@ class SemanticTask:
         self.module.to(device)
         self.device = torch.device(device)
         self.mel = LogMel(config.mel_bands).to(device)
-        self.encoder, self.head = encoder, self.module["head"]
-        self.codebooks = self.module["codebooks"]
+        self.head = self.module["head"]
         self.rows, self.twins = rows, rows // 2
         self.augmenter = Augmenter(speech["pcm"], seed, device)
         self.clips = _Clips({k: v.to(device) for k, v in speech.items()}, agent.to(device))
@@ -94,20 +94,7 @@ class SemanticTask:
         with torch.no_grad():
             pcm, phones, source = self._batch(generator, amount)
             mel = augment_mel(self._mel(pcm), generator)
-        level = torch.randint(len(_LEVELS_DRAWN), (), generator=generator, device=self.device)
-        latents = self._latents(mel)
-        first, second, where, commitment = self._read(latents, _LEVELS_DRAWN[int(level)])
-        losses = {
-            "phone": F.cross_entropy(first.flatten(0, 2), _late(phones).flatten()),
-            "phone_again": F.cross_entropy(
-                second.flatten(0, 2), _late(phones, _SECOND_LATENESS).flatten()
-            ),
-            "where": F.cross_entropy(where.flatten(0, 2), _late(source).flatten()),
-            "twin": F.mse_loss(latents[: self.twins], latents[-self.twins :])
-            / latents.detach().var(),
-        }
-        loss = losses["phone"] + 0.7 * losses["phone_again"] + 0.3 * losses["where"]
-        loss = loss + 0.25 * commitment + 0.15 * losses["twin"]
+        loss, losses = self._losses(self._latents(mel), phones, source, generator)
         return loss, {name: part.item() for name, part in losses.items()}
 
     def evaluate(self) -> dict[str, float]:
@@ -120,8 +107,8 @@ class SemanticTask:
         for name, sound in (("clean", pcm), ("10dB", noisy)):
             first, second, _, _ = self._read(self._latents(self._mel(sound)), None)
             for read, logits, wanted in (
-                (name, first, _late(phones)),
-                (f"{name}_again", second, _late(phones, _SECOND_LATENESS)),
+                (name, first, late(phones)),
+                (f"{name}_again", second, late(phones, _SECOND_LATENESS)),
             ):
                 right = logits.argmax(-1) == wanted
                 figures[f"phones_{read}"] = right[wanted > 0].float().mean().item()
@@ -129,7 +116,12 @@ class SemanticTask:
 
     def _batch(self, g: torch.Generator, amount: float) -> tuple[Tensor, Tensor, Tensor]:
         """Sound and what is in it; the last rows are the first ones in other noise."""
-        pcm, phones = self.clips.draw(self.rows, g)
+        return self._heard(*self.clips.draw(self.rows, g), g, amount)
+
+    def _heard(
+        self, pcm: Tensor, phones: Tensor, g: torch.Generator, amount: float
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """What becomes of clean clips; see `_batch`."""
         gain = 10 ** uniform(g, self.rows, -0.6, 0.2)
         source = (phones > 0).long() * NEAR
         pcm, phones, source = self._with_others(pcm, phones, source, g)
@@ -184,13 +176,32 @@ class SemanticTask:
         frames: Tensor = self.mel(pcm, self.mel.init_state(len(pcm), self.device), None)
         return frames
 
-    def _latents(self, mel: Tensor) -> Tensor:
-        stack = self.encoder.encoder.stack
+    def _latents(self, mel: Tensor, encoder: SemanticEncoder | None = None) -> Tensor:
+        encoder = encoder or self.encoder
+        stack = encoder.encoder.stack
         # convolutions are matrix products here: in bfloat16 a step takes 0.6 of the time
         with torch.autocast(self.device.type, torch.bfloat16):
             hidden = stack(mel, stack.init_state(len(mel), mel.device), None)
-        latents: Tensor = self.encoder.project(hidden.float())
+        latents: Tensor = encoder.project(hidden.float())
         return latents
+
+    def _losses(
+        self, latents: Tensor, phones: Tensor, source: Tensor, g: torch.Generator
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss of latents, and its parts."""
+        level = torch.randint(len(_LEVELS_DRAWN), (), generator=g, device=self.device)
+        first, second, where, commitment = self._read(latents, _LEVELS_DRAWN[int(level)])
+        losses = {
+            "phone": F.cross_entropy(first.flatten(0, 2), late(phones).flatten()),
+            "phone_again": F.cross_entropy(
+                second.flatten(0, 2), late(phones, _SECOND_LATENESS).flatten()
+            ),
+            "where": F.cross_entropy(where.flatten(0, 2), late(source).flatten()),
+            "twin": F.mse_loss(latents[: self.twins], latents[-self.twins :])
+            / latents.detach().var(),
+        }
+        loss = losses["phone"] + 0.7 * losses["phone_again"] + 0.3 * losses["where"]
+        return loss + 0.25 * commitment + 0.15 * losses["twin"], losses
 
     def _read(self, latents: Tensor, levels: int | None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Logits of phones [B, T, 4, 40], twice, and of sources [B, T, 4, 4]; the commitment."""
@@ -235,6 +246,6 @@ def _pieces(track: Tensor, starts: Tensor, length: int) -> Tensor:
     return track[starts[:, None] + torch.arange(length, device=track.device)]
 
 
-def _late(track: Tensor, lateness: int = _LATENESS) -> Tensor:
+def late(track: Tensor, lateness: int = _LATENESS) -> Tensor:
     """[B, packets] -> [B, T, 4], each asked for so many packets late."""
     return F.pad(track, (lateness, 0))[:, : track.shape[1]].reshape(len(track), -1, _SUBFRAMES)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from torch import Tensor
 from tqdm import tqdm
-from voiceagent_codec.nano import NanoCodecConfig
+from voiceagent_codec.nano import NanoCodec, NanoCodecConfig
 
 from voiceagent.training import card, export, loop, speech, voice_data
 from voiceagent.training.augment import Augmenter
@@ -17,6 +17,7 @@ from voiceagent.training.evaluate import evaluate, held_out_call
 from voiceagent.training.hearing import Listener
 from voiceagent.training.run import TrainingRun
 from voiceagent.training.semantic import SemanticTask
+from voiceagent.training.semantic_tuning import SemanticTuningTask
 from voiceagent.training.shards import GrowingShards, ShardPlan, joined, make_shards
 from voiceagent.training.voice import VoiceTask
 from voiceagent.training.workspace import Arrays, Workspace, read_shards
@@ -50,9 +51,12 @@ def learn_hearing(run: TrainingRun, rank: int, size: int) -> bool:
     data = {name: _joined(run.workspace, "speech", name) for name in ("pcm", "phones")}
     agent = _joined(run.workspace, "voice_data", "pcm")
     rows = _ROWS[run.device]["semantic"]
-    return _learn(
-        run, SemanticTask(NanoCodecConfig(), data, agent, run.seed, run.device, rows), rank=rank
-    )
+    if run.start is None:
+        task = SemanticTask(NanoCodecConfig(), data, agent, run.seed, run.device, rows)
+        return _learn(run, task, rank=rank)
+    codec = run.start.load_codec(with_agent_encoder=True)
+    tuning = SemanticTuningTask(codec, data, agent, run.seed, run.device, rows)
+    return _learn(run, tuning, loop.World(rank, size))
 
 
 def learn_voice(run: TrainingRun, rank: int, size: int) -> bool:
@@ -65,7 +69,12 @@ def learn_voice(run: TrainingRun, rank: int, size: int) -> bool:
 
 def write_codec(run: TrainingRun, rank: int, size: int) -> bool:
     """The codec as it will be shipped."""
-    export.export_codec(run.workspace, NanoCodecConfig())
+    if run.start is None:
+        codec = NanoCodec(NanoCodecConfig(), with_agent_encoder=True)
+        export.export_codec(run.workspace, codec, ["semantic", "voice"])
+    else:
+        codec = run.start.load_codec(with_agent_encoder=True)
+        export.export_codec(run.workspace, codec, ["semantic"])
     return True
 
 
@@ -110,6 +119,7 @@ def learn_conversation(run: TrainingRun, rank: int, size: int) -> bool:
         run.device,
         held_out=calls.rows_of_shard,
         more=calls.more,
+        start=None if run.start is None else run.start.load_decoder(),
     )
     return _learn(run, task, loop.World(rank, size))
 

@@ -1,0 +1,70 @@
+"""The stage `semantic` of a run that goes on from a model: it hears better and means the same.
+
+The encoder begins with the model's, and the codebooks stay. Where nobody else is heard, its latents
+are pulled to those the old encoder has of the same clip without noise, so that the model's decoder
+goes on understanding the codes while it, too, goes on learning. The head is not part of a model: it
+learns first, alone.
+"""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor
+from voiceagent_codec.nano import NanoCodec
+
+from voiceagent.training.augment import augment_mel
+from voiceagent.training.semantic import NEAR, NOBODY, SemanticTask, late
+
+# share of the stage's time in which the encoder only follows the old one
+_HEAD_FIRST = 0.06
+_TEACHER_WEIGHT = 0.7
+
+
+class SemanticTuningTask(SemanticTask):
+    """See the module's docstring; a `loop.Task`."""
+
+    learning_rate = 6e-4
+
+    def __init__(
+        self,
+        start: NanoCodec,
+        speech: dict[str, Tensor],
+        agent: Tensor,
+        seed: int,
+        device: str = "cpu",
+        rows: int = 16,
+    ) -> None:
+        """Begin with the codec of a model; the rest as in `SemanticTask`."""
+        super().__init__(start.config, speech, agent, seed, device, rows)
+        self.encoder.load_state_dict(start.semantic.state_dict())
+        self.encoder.quantizer.requires_grad_(False)
+        self.codebooks.is_fixed = True
+        self.teacher = copy.deepcopy(self.encoder).requires_grad_(False)
+        self.is_quantised = True
+
+    def loss(self, progress: float, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+        """See `loop.Task`."""
+        with torch.no_grad():
+            clean, spoken = self.clips.draw(self.rows, generator)
+            wanted = self._with_twins(self._latents(self._mel(clean), self.teacher))
+            pcm, phones, source = self._heard(clean, spoken, generator, 1.0)
+            mel = augment_mel(self._mel(pcm), generator)
+            is_same = self._is_same(phones, self._with_twins(spoken), source)
+        latents = self._latents(mel)
+        read = latents.detach() if progress < _HEAD_FIRST else latents
+        loss, losses = self._losses(read, phones, source, generator)
+        away = (latents - wanted).square().mean(-1) * is_same
+        losses["teacher"] = away.sum() / is_same.sum().clamp(min=1) / wanted.var()
+        loss = loss + _TEACHER_WEIGHT * losses["teacher"]
+        return loss, {name: part.item() for name, part in losses.items()}
+
+    def _with_twins(self, rows: Tensor) -> Tensor:
+        return torch.cat((rows, rows[: self.twins]))
+
+    def _is_same(self, phones: Tensor, spoken: Tensor, source: Tensor) -> Tensor:
+        """Frames with nobody else in them, of rows that the user is not left out of: [B, T]."""
+        is_whole = (phones == spoken).all(1, keepdim=True)
+        is_same = is_whole & ((source == NOBODY) | (source == NEAR))
+        return late(is_same.long()).bool().all(-1)
