@@ -13,6 +13,7 @@ from voiceagent_codec.base import CodeSpace
 from voiceagent_codec.nano import NanoCodec
 
 from voiceagent.errors import LiveKitUnavailable
+from voiceagent.gateway.phone import entrance
 from voiceagent.model.checkpoint import ModelFolder, open_model
 from voiceagent.model.config import DecoderConfig, DepthConfig, TransformerConfig
 from voiceagent.model.decoder import Decoder
@@ -254,3 +255,4 @@ async def livekit(livekit_programs, tmp_path_factory):
     folder = tmp_path_factory.mktemp("livekit")
     async with LiveKitStack.running(livekit_programs, folder) as stack:
         yield stack
+    await entrance.all_left()  # or a later test would end this process

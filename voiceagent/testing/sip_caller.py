@@ -18,6 +18,7 @@ from typing import Any
 from livekit import rtc
 
 from voiceagent.audio.framing import Samples
+from voiceagent.gateway.phone.entrance import connect
 from voiceagent.testing.dialled import Dialled, Server
 from voiceagent.testing.handset import Handset, Heard
 
@@ -178,7 +179,7 @@ class SipCaller:
         token = self.dialled.token(
             self._server, self.call_id, is_answered=self._is_answered.is_set()
         )
-        await room.connect(self._server.url, token)
+        await connect(room, self._server.url, token, rtc.RoomOptions())
         source = rtc.AudioSource(self._handset.rate_hz, 1, queue_size_ms=0)
         track = rtc.LocalAudioTrack.create_audio_track("sip", source)
         options = rtc.TrackPublishOptions(

@@ -9,6 +9,7 @@ import pytest
 from livekit import api
 
 from voiceagent.clock import MonotonicClock
+from voiceagent.gateway.phone import entrance
 from voiceagent.gateway.phone.announcements import load_announcements
 from voiceagent.gateway.phone.call import Call, Setup
 from voiceagent.gateway.phone.config import LiveKitConfig
@@ -69,6 +70,7 @@ async def running(livekit, records, *, model="echo", slots=1, **settings):
         signals.stop.set()
         signals.stop_now.set()
         await serving
+        await entrance.all_left()
         await asyncio.sleep(0)
         left = {task.get_name() for task in asyncio.all_tasks() - before}
         assert not {name for name in left if name.startswith("phone")}

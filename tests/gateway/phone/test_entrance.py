@@ -1,3 +1,5 @@
+import asyncio
+
 import pytest
 from livekit import api, rtc
 
@@ -32,3 +34,18 @@ async def test_a_server_that_does_not_answer_in_time_is_said(livekit, monkeypatc
     monkeypatch.setattr(entrance, "CONNECT_WITHIN_S", 0.0)
     with pytest.raises(RoomError, match="no connection within 0 s"):
         await enter(rtc.Room(), "r", livekit.url, token(livekit))
+
+
+async def test_a_room_whose_entering_was_cancelled_is_left_when_it_stands(livekit, caplog):
+    room, entered = rtc.Room(), asyncio.Event()
+    room.on("disconnected", lambda reason: entered.set())
+    entering = asyncio.create_task(enter(room, "r", livekit.url, token(livekit)))
+    await asyncio.sleep(0)
+    entering.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await entering
+    async with asyncio.timeout(5):
+        await entrance.all_left()
+    assert entered.is_set()  # else livekit ends this process 15 s later
+    assert not room.isconnected()
+    assert not caplog.text

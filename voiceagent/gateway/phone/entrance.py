@@ -10,6 +10,8 @@ from voiceagent.errors import RoomError
 from voiceagent.gateway.phone.secrets import redact
 
 CONNECT_WITHIN_S = 10.0
+#: What nobody waits for any more, until it has left its room; held so that it is not collected.
+_strays: set[asyncio.Task[None]] = set()
 
 
 async def enter(room: rtc.Room, name: str, url: str, token: str) -> None:
@@ -27,9 +29,42 @@ async def enter(room: rtc.Room, name: str, url: str, token: str) -> None:
     options = rtc.RoomOptions(auto_subscribe=False)
     try:
         async with asyncio.timeout(CONNECT_WITHIN_S):
-            await room.connect(url, token, options)
+            await connect(room, url, token, options)
     except rtc.ConnectError as error:
         # not chained: the text of the cause holds the token
         raise RoomError(name, redact(str(error))) from None
     except TimeoutError as error:
         raise RoomError(name, f"no connection within {CONNECT_WITHIN_S:g} s") from error
+
+
+async def connect(room: rtc.Room, url: str, token: str, options: rtc.RoomOptions) -> None:
+    """`Room.connect` that can be cancelled.
+
+    livekit's native part goes on with a connection that was cancelled, waits 15 s in the room for
+    someone to take it and then ends the whole process by SIGTERM, and all its calls (livekit 1.2.1,
+    livekit/python-sdks#784 and #785). So it is not cancelled: it is left as soon as it stands.
+
+    Raises:
+        rtc.ConnectError: the server cannot be reached, or refuses; its text may hold the token.
+    """
+    connecting = asyncio.create_task(room.connect(url, token, options), name="phone room")
+    try:
+        await asyncio.shield(connecting)
+    except asyncio.CancelledError:
+        stray = asyncio.create_task(_leave(room, connecting), name="phone room to be left")
+        _strays.add(stray)
+        stray.add_done_callback(_strays.discard)
+        raise
+
+
+async def _leave(room: rtc.Room, connecting: asyncio.Task[None]) -> None:
+    # an error is nobody's any more, and a room that was not entered is left at once
+    await asyncio.wait([connecting])
+    if not connecting.cancelled() and connecting.exception() is None:
+        await room.disconnect()
+
+
+async def all_left() -> None:
+    """Wait for connections that were cancelled; for a process that outlives this event loop."""
+    while _strays:
+        await asyncio.wait(_strays)
