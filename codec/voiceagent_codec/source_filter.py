@@ -39,15 +39,15 @@ NOISE_FRAMES = 128
 OVERLAP_GAIN = 1.5
 
 
-def band_interpolation(bands: int) -> Tensor:
-    """Linear interpolation from mel-spaced band centres to FFT bins: f32 [bands, BINS]."""
+def band_interpolation(bands: int, bins: int = BINS) -> Tensor:
+    """Linear interpolation from mel-spaced band centres to FFT bins: f32 [bands, bins]."""
     centres = mel_to_hz(np.linspace(hz_to_mel(40), hz_to_mel(SAMPLE_RATE_HZ / 2), bands))
-    hz = np.arange(BINS) * SAMPLE_RATE_HZ / WINDOW_SAMPLES
+    hz = np.linspace(0, SAMPLE_RATE_HZ / 2, bins)
     lower = np.clip(np.searchsorted(centres, hz) - 1, 0, bands - 2)
     share = np.clip((hz - centres[lower]) / (centres[lower + 1] - centres[lower]), 0, 1)
-    matrix = np.zeros((bands, BINS), np.float32)
-    matrix[lower, np.arange(BINS)] = 1 - share
-    matrix[lower + 1, np.arange(BINS)] += share
+    matrix = np.zeros((bands, bins), np.float32)
+    matrix[lower, np.arange(bins)] = 1 - share
+    matrix[lower + 1, np.arange(bins)] += share
     return torch.tensor(matrix)
 
 

@@ -12,6 +12,7 @@ from voiceagent.errors import ConfigError
         (["--budget", "5s"], "at least 60s"),
         (["--stop-after", "x"], "no duration"),
         (["--seed", "-1"], "--seed"),
+        (["--teach", "voice"], "name it with --from"),
         (["--from", "no-such-model"], "--from no-such-model: holds no config.json; name 'nano'"),
     ],
 )

@@ -37,3 +37,17 @@ def toy_speech(generator):
     hz = 150.0 + 60.0 * phones.repeat_interleave(480)
     sound = 8000 * torch.sin(6.28 * hz * time) * (phones.repeat_interleave(480) > 0)
     return {"pcm": sound.to(torch.int16), "phones": phones.to(torch.uint8)}
+
+
+@pytest.fixture
+def toy_voice(generator):
+    """Forty seconds of noise with the tracks of a steady voice."""
+    packets = 2000
+    pitch = torch.where(torch.arange(2 * packets) // 100 % 2 == 0, 150.0, 0.0)
+    return {
+        "pcm": (4000 * torch.randn(packets * 480, generator=generator)).to(torch.int16),
+        "harmonic": torch.full((2 * packets, 64), -4.0).half(),
+        "noise": torch.full((2 * packets, 40), -5.0).half(),
+        "pitch_hz": pitch.half(),
+        "phones": torch.randint(0, 40, (packets,), generator=generator).to(torch.uint8),
+    }

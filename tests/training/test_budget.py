@@ -24,9 +24,11 @@ def test_budget_is_shared_out_completely(workers):
         budget.seconds_for(stage) * (1 if stage in SIDE_BY_SIDE else workers) for stage in SHARES
     )
     assert core_s == pytest.approx(1000 * workers)
-    tuning = Budget(seconds=1000, workers=workers, is_tuning=True)
+    tuning = Budget(seconds=1000, workers=workers, teach="hearing")
     assert sum(map(tuning.seconds_for, tuning.shares)) == pytest.approx(1000)
     assert "voice" not in tuning.shares
+    voice = Budget(seconds=1000, workers=workers, teach="voice")
+    assert sum(map(voice.seconds_for, voice.shares)) == pytest.approx(1000)
 
 
 def test_budget_on_a_gpu_is_the_time_of_stages_one_after_the_other():
@@ -35,7 +37,7 @@ def test_budget_on_a_gpu_is_the_time_of_stages_one_after_the_other():
     seconds = [budget.seconds_for(stage) for stage in GPU_SHARES if stage not in beside]
     assert sum(seconds) == pytest.approx(1000)
     assert set(GPU_SHARES) == set(SHARES)
-    tuning = Budget(seconds=1000, workers=16, on_gpu=True, is_tuning=True)
+    tuning = Budget(seconds=1000, workers=16, on_gpu=True, teach="hearing")
     beside = {"dialogues"}
     seconds = [tuning.seconds_for(stage) for stage in tuning.shares if stage not in beside]
     assert sum(seconds) == pytest.approx(1000)

@@ -39,7 +39,14 @@ def test_section_of_a_card_without_limits_comes_last():
 
 def test_card_of_a_run_that_went_on_names_the_model_before(workspace):
     workspace.write_json(
-        "run", {"seed": 7, "budget_s": 60, "workers": 2, "from": "codec 1a2b, decoder 3c4d"}
+        "run",
+        {
+            "seed": 7,
+            "budget_s": 60,
+            "workers": 2,
+            "from": "codec 1a2b, decoder 3c4d",
+            "teach": "voice",
+        },
     )
     folder = workspace.path / "model"
     folder.mkdir()

@@ -8,7 +8,7 @@ from voiceagent.errors import ConfigError
 from voiceagent.model.checkpoint import open_model
 from voiceagent.serving.engine import Engine
 from voiceagent.serving.playback import play
-from voiceagent.training import pipeline
+from voiceagent.training import budget, pipeline
 from voiceagent.training.budget import SHARES, Budget
 from voiceagent.training.clock import Deadline
 from voiceagent.training.export import MOST_BYTES, folder_bytes
@@ -17,8 +17,8 @@ from voiceagent.training.run import TrainingRun
 
 
 def a_run(path, workers=1, deadline=None):
-    budget = Budget(seconds=60, workers=workers)
-    return TrainingRun(path=path, seed=1, budget=budget, deadline=deadline or Deadline())
+    time = Budget(seconds=60, workers=workers)
+    return TrainingRun(path=path, seed=1, budget=time, deadline=deadline or Deadline())
 
 
 @pytest.fixture
@@ -62,19 +62,42 @@ def test_every_share_of_the_budget_is_a_stage_with_its_processes(tmp_path, worke
 
 
 def test_a_run_that_goes_on_keeps_the_voice_and_teaches_the_ear_in_all_processes(tmp_path):
-    budget = Budget(seconds=60, workers=2, is_tuning=True)
+    time = Budget(seconds=60, workers=2, teach="hearing")
     run = TrainingRun(
-        path=tmp_path, seed=1, budget=budget, deadline=Deadline(), start=open_model("nano")
+        path=tmp_path, seed=1, budget=time, deadline=Deadline(), start=open_model("nano")
     )
     stages = dict(pipeline._stages(run))
     assert "voice" not in stages
     assert stages["semantic"] == [pipeline.learn_hearing] * 2
-    assert set(stages) == {*budget.shares, "codec"}
+    assert set(stages) == {*time.shares, "codec"}
+
+
+@pytest.mark.slow
+def test_a_run_that_teaches_the_voice_does_nothing_else(tmp_path, monkeypatch):
+    monkeypatch.setitem(budget.VOICE_SHARES, "voice", 0.15)  # seconds
+    start = open_model("nano")
+    run = TrainingRun(
+        path=tmp_path / "run",
+        seed=1,
+        budget=Budget(seconds=60, workers=1, teach="voice"),
+        deadline=Deadline(),
+        start=start,
+    )
+    folder = train_nano(run, lambda line: None)
+    made = open_model(folder)
+    (point,) = json.loads((tmp_path / "run" / "curves" / "voice.json").read_text())[-1:]
+    assert point["held_spectral"] > 0
+    assert made.sha256["decoder.safetensors"] == start.sha256["decoder.safetensors"]
+    before, after = (one.load_codec(with_agent_encoder=True).state_dict() for one in (start, made))
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed
+    assert all(name.startswith(("voice.stack.", "voice.head.")) for name in changed)
+    assert "its voice more" in " ".join((folder / "README.md").read_text().split())
 
 
 def test_on_a_gpu_calls_are_made_beside_the_decoder(tmp_path):
-    budget = Budget(seconds=60, workers=4, on_gpu=True)
-    run = TrainingRun(path=tmp_path, seed=1, budget=budget, deadline=Deadline(), device="cuda")
+    time = Budget(seconds=60, workers=4, on_gpu=True)
+    run = TrainingRun(path=tmp_path, seed=1, budget=time, deadline=Deadline(), device="cuda")
     stages = dict(pipeline._stages(run))
     assert "dialogues" not in stages
     assert stages["decoder"] == [pipeline.learn_conversation, *[pipeline.make_calls] * 3]

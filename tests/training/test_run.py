@@ -17,7 +17,7 @@ def test_settings_are_what_makes_another_run_and_not_when_it_stops(tmp_path):
 
 def test_another_model_to_go_on_from_makes_another_run(tmp_path):
     begun = open_model("nano")
-    budget = Budget(seconds=60, workers=2, is_tuning=True)
+    budget = Budget(seconds=60, workers=2, teach="hearing")
     run = TrainingRun(path=tmp_path, seed=1, budget=budget, deadline=Deadline(), start=begun)
     codec, decoder = (begun.sha256[f"{name}.safetensors"][:12] for name in ("codec", "decoder"))
     assert run.settings["from"] == f"codec {codec}, decoder {decoder}"

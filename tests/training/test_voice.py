@@ -5,17 +5,8 @@ from voiceagent.training.voice import VoiceTask, track_losses
 
 
 @pytest.fixture
-def task(sizes, generator):
-    packets = 2000
-    pitch = torch.where(torch.arange(2 * packets) // 100 % 2 == 0, 150.0, 0.0)
-    data = {
-        "pcm": (4000 * torch.randn(packets * 480, generator=generator)).to(torch.int16),
-        "harmonic": torch.full((2 * packets, 64), -4.0).half(),
-        "noise": torch.full((2 * packets, 40), -5.0).half(),
-        "pitch_hz": pitch.half(),
-        "phones": torch.randint(0, 40, (packets,), generator=generator).to(torch.uint8),
-    }
-    return VoiceTask(sizes, data, 1)
+def task(sizes, toy_voice):
+    return VoiceTask(sizes, toy_voice, 1)
 
 
 def right_tracks(batch):
@@ -68,3 +59,11 @@ def test_loss_falls_and_at_last_compares_sound(task, generator):
 def test_evaluate_has_every_loss(task):
     figures = task.evaluate()
     assert {"held_harmonic", "held_noise", "held_pitch", "held_spectral"} <= set(figures)
+
+
+def test_sound_teaches_levels_and_not_the_pitch(task):
+    batch = task._batch(torch.tensor([0, 40]))
+    tracks = right_tracks(batch).requires_grad_()
+    task._spectral(tracks, batch["pcm"]).backward()
+    assert tracks.grad[..., :104].abs().sum() > 0
+    assert tracks.grad[..., 104:].abs().sum() == 0

@@ -66,8 +66,14 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--from",
         dest="start",
         metavar="MODEL",
-        help="go on from 'nano' or a folder of such a model: its voice stays, its hearing and its "
-        "conversation learn from new speakers and calls (default: begin with nothing)",
+        help="go on from 'nano' or a folder of such a model (default: begin with nothing)",
+    )
+    parser.add_argument(
+        "--teach",
+        choices=("hearing", "voice"),
+        help="with --from, what the model learns more of: hearing and conversation, from new "
+        "speakers and calls, while its voice stays; or its voice, while all else stays "
+        "(default: hearing)",
     )
     parser.set_defaults(run=run)
 
@@ -82,6 +88,8 @@ def run(options: argparse.Namespace) -> int:
 
     if options.seed is not None and options.seed < 0:
         raise ConfigError(f"--seed must not be negative, not {options.seed}")
+    if options.teach and options.start is None:
+        raise ConfigError(f"--teach {options.teach}: of which model? name it with --from")
     check_device(options.device)
     start = None if options.start is None else open_start(options.start)
     first_seed = 1 if start is None else seed_after(start)
@@ -89,7 +97,7 @@ def run(options: argparse.Namespace) -> int:
         seconds=parse_duration(options.budget),
         workers=options.workers,
         on_gpu=options.device == "cuda",
-        is_tuning=start is not None,
+        teach="all" if start is None else options.teach or "hearing",
     )
     stop_after_s = None if options.stop_after is None else parse_duration(options.stop_after)
     print(f"training run in {options.out}, {budget.seconds / 60:.0f} minutes: {budget.note()}")

@@ -53,6 +53,11 @@ GPU_TUNING_SHARES = {
     "decoder": 0.51,
     "evaluate": 0.05,
 }
+#: The same for a run that teaches the voice of a model, on CPUs as on a GPU.
+VOICE_SHARES = {"voice_data": 0.03, "voice": 0.93, "evaluate": 0.04}
+#: What a run can teach: everything from nothing, or of a model its hearing and its conversation, or
+#: its voice.
+TEACHABLE = ("all", "hearing", "voice")
 #: Stages that two processes run side by side, each on a core of its own; but in a run that goes on
 #: from a model there is one of them, and all processes work on it.
 SIDE_BY_SIDE = ("semantic", "voice")
@@ -70,13 +75,13 @@ class Budget:
         seconds: of the whole run by the clock.
         workers: processes that compute at once, one thread each.
         on_gpu: networks are trained on a GPU.
-        is_tuning: the run goes on from a model.
+        teach: one of `TEACHABLE`; all but "all" go on from a model.
     """
 
     seconds: int
     workers: int
     on_gpu: bool = False
-    is_tuning: bool = False
+    teach: str = "all"
 
     def __post_init__(self) -> None:
         if self.seconds < LEAST_S:
@@ -87,8 +92,15 @@ class Budget:
             raise ConfigError(f"--workers must be at least 1, not {self.workers}")
 
     @property
+    def is_tuning(self) -> bool:
+        """Whether the run goes on from a model."""
+        return self.teach != "all"
+
+    @property
     def shares(self) -> dict[str, float]:
         """Stage -> share of the time, in the order of the pipeline."""
+        if self.teach == "voice":
+            return VOICE_SHARES
         if self.is_tuning:
             return GPU_TUNING_SHARES if self.on_gpu else TUNING_SHARES
         return GPU_SHARES if self.on_gpu else SHARES

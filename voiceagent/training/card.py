@@ -108,9 +108,12 @@ def _origin(run: dict[str, Any]) -> str:
     """How the model was made, as a paragraph."""
     began = "from nothing, by `voiceagent train nano`"
     if "from" in run:
+        taught = "its ear and its conversation more, and keeps its voice"
+        if run["teach"] == "voice":
+            taught = "its voice more, and keeps all else"
         began = (
-            "by `voiceagent train nano --from MODEL`, which keeps the voice of a model and teaches "
-            f"its ear and its conversation more; that model's sha256 begin {run['from']}"
+            f"by `voiceagent train nano --from MODEL --teach {run['teach']}`, which teaches a "
+            f"model {taught}; that model's sha256 begin {run['from']}"
         )
     return textwrap.fill(
         f"Voiceagent {__version__}, {run['budget_s'] / 60:.0f} minutes with {run['workers']} "

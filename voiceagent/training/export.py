@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from voiceagent_codec.files import whole_file
 from voiceagent_codec.nano import NanoCodec, load_nano_codec
 from voiceagent_codec.weights import save_checkpoint
 
-from voiceagent.model.checkpoint import FORMAT_VERSION
+from voiceagent.model.checkpoint import FORMAT_VERSION, OwnFolder
 from voiceagent.model.decoder import Decoder
 from voiceagent.training.calls import agent_silence
 from voiceagent.training.decoder import decoder_sizes
@@ -66,16 +67,24 @@ def load_codec(workspace: Workspace) -> NanoCodec:
     return load_nano_codec(path, {}, with_agent_encoder=True)
 
 
-def export_model(workspace: Workspace) -> Path:
-    """Write the decoder and ``config.json`` beside the codec; return the folder."""
+def export_model(workspace: Workspace, start: OwnFolder | None = None) -> Path:
+    """Write the decoder and ``config.json`` beside the codec; return the folder.
+
+    Args:
+        workspace: of the run.
+        start: the model whose decoder it is; None: that of the run.
+    """
     codec = load_codec(workspace)
     sizes = decoder_sizes(codec, _as_tuple(agent_silence(codec)))
-    decoder = Decoder(sizes)
-    decoder.load_state_dict(_checkpoint(workspace, "decoder"))
     folder = workspace.path / FOLDER
-    save_checkpoint(
-        folder / "decoder.safetensors", decoder.state_dict(), "decoder", quantize=is_quantised
-    )
+    path = folder / "decoder.safetensors"
+    if start is not None:
+        with whole_file(path) as partial:
+            shutil.copyfile(start.path / path.name, partial)
+    else:
+        decoder = Decoder(sizes)
+        decoder.load_state_dict(_checkpoint(workspace, "decoder"))
+        save_checkpoint(path, decoder.state_dict(), "decoder", quantize=is_quantised)
     files = ("codec.safetensors", "decoder.safetensors")
     document = {
         "format_version": FORMAT_VERSION,

@@ -3,7 +3,8 @@
 speech and voice data -> semantic encoder beside the agent's voice -> codec written -> bank of the
 agent's sentences -> calls as tokens -> decoder -> model written -> a first evaluation -> card and
 curves. On a GPU the decoder learns in one process while the others still make calls. A run that
-goes on from a model keeps its voice, and teaches the encoder in all processes.
+goes on from a model keeps its voice, and teaches the encoder in all processes; or it teaches the
+voice and keeps all else.
 """
 
 from __future__ import annotations
@@ -56,11 +57,18 @@ def train_nano(run: TrainingRun, report: Callable[[str], object]) -> Path | None
 def _stages(run: TrainingRun) -> list[tuple[str, Sequence[Work]]]:
     """Names of the stages, and what each process does in them."""
     workers = run.budget.workers
+    # on CPUs all processes teach one network together
+    learners = workers if run.device == "cpu" else 1
+    if run.budget.teach == "voice":
+        return [
+            ("voice_data", [make_voice_data] * workers),
+            ("voice", [learn_voice] * learners),
+            ("codec", [write_codec]),
+            ("evaluate", [write_and_evaluate]),
+        ]
     learning: list[tuple[str, Sequence[Work]]]
     if run.start is not None:
-        # its voice stays, and on CPUs all processes teach the encoder together
-        listening = workers if run.device == "cpu" else 1
-        learning = [("semantic", [learn_hearing] * listening)]
+        learning = [("semantic", [learn_hearing] * learners)]
     elif workers == 1:
         learning = [("semantic", [learn_hearing]), ("voice", [learn_voice])]
     else:

@@ -16,10 +16,10 @@ from torch.multiprocessing.spawn import ProcessRaisedException, spawn
 
 from voiceagent.errors import TrainingError
 from voiceagent.training.run import TrainingRun, Work
-from voiceagent.training.stages import learn_conversation, learn_hearing
+from voiceagent.training.stages import learn_conversation, learn_hearing, learn_voice
 
 #: What several processes teach one network, gradients averaged.
-_TOGETHER = (learn_conversation, learn_hearing)
+_TOGETHER = (learn_conversation, learn_hearing, learn_voice)
 
 
 def run_all(run: TrainingRun, works: Sequence[Work]) -> bool:

@@ -52,7 +52,7 @@ class TrainingRun:
         if self.start is None:
             return settings
         parts = (f"{Path(file).stem} {sha[:12]}" for file, sha in self.start.sha256.items())
-        return settings | {"from": ", ".join(parts)}
+        return settings | {"from": ", ".join(parts), "teach": self.budget.teach}
 
 
 #: A stage's work in one process: run, rank, number of processes -> whether it is done.

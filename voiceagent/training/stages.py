@@ -20,6 +20,7 @@ from voiceagent.training.semantic import SemanticTask
 from voiceagent.training.semantic_tuning import SemanticTuningTask
 from voiceagent.training.shards import GrowingShards, ShardPlan, joined, make_shards
 from voiceagent.training.voice import VoiceTask
+from voiceagent.training.voice_tuning import VoiceTuningTask
 from voiceagent.training.workspace import Arrays, Workspace, read_shards
 
 # rows in a batch of one process, by device and stage
@@ -53,7 +54,7 @@ def learn_hearing(run: TrainingRun, rank: int, size: int) -> bool:
     rows = _ROWS[run.device]["semantic"]
     if run.start is None:
         task = SemanticTask(NanoCodecConfig(), data, agent, run.seed, run.device, rows)
-        return _learn(run, task, rank=rank)
+        return _learn(run, task, loop.World(rank, size))
     codec = run.start.load_codec(with_agent_encoder=True)
     tuning = SemanticTuningTask(codec, data, agent, run.seed, run.device, rows)
     return _learn(run, tuning, loop.World(rank, size))
@@ -64,7 +65,12 @@ def learn_voice(run: TrainingRun, rank: int, size: int) -> bool:
     names = ("pcm", "harmonic", "noise", "pitch_hz", "phones")
     data = {name: _joined(run.workspace, "voice_data", name) for name in names}
     rows = _ROWS[run.device]["voice"]
-    return _learn(run, VoiceTask(NanoCodecConfig(), data, run.seed, run.device, rows), rank=rank)
+    if run.start is None:
+        task = VoiceTask(NanoCodecConfig(), data, run.seed, run.device, rows)
+    else:
+        codec = run.start.load_codec(with_agent_encoder=True)
+        task = VoiceTuningTask(codec, data, run.seed, run.device, rows)
+    return _learn(run, task, loop.World(rank, size))
 
 
 def write_codec(run: TrainingRun, rank: int, size: int) -> bool:
@@ -74,7 +80,8 @@ def write_codec(run: TrainingRun, rank: int, size: int) -> bool:
         export.export_codec(run.workspace, codec, ["semantic", "voice"])
     else:
         codec = run.start.load_codec(with_agent_encoder=True)
-        export.export_codec(run.workspace, codec, ["semantic"])
+        learnt = "voice" if run.budget.teach == "voice" else "semantic"
+        export.export_codec(run.workspace, codec, [learnt])
     return True
 
 
@@ -126,7 +133,8 @@ def learn_conversation(run: TrainingRun, rank: int, size: int) -> bool:
 
 def write_and_evaluate(run: TrainingRun, rank: int, size: int) -> bool:
     """The model folder, how well it converses, its card and its curves."""
-    folder = export.export_model(run.workspace)
+    keeps_decoder = run.budget.teach == "voice"
+    folder = export.export_model(run.workspace, run.start if keeps_decoder else None)
     count = max(_FEWEST_CALLS, round(run.budget.seconds_for("evaluate") / _SECONDS_PER_CALL))
     calls = [held_out_call(seed) for seed in tqdm(range(count), "held-out calls", leave=False)]
     frames = sum(len(call.heard) // 1920 for call in calls)
@@ -150,11 +158,9 @@ def _make(
         return make_shards(run.workspace, plan, make, run.deadline, bar.update)
 
 
-def _learn(
-    run: TrainingRun, task: loop.Task, world: loop.World | None = None, rank: int = 0
-) -> bool:
+def _learn(run: TrainingRun, task: loop.Task, world: loop.World) -> bool:
     seconds = run.budget.seconds_for(task.name)
-    with _bar(task.name, round(seconds), rank if world is None else world.rank, "s") as bar:
+    with _bar(task.name, round(seconds), world.rank, "s") as bar:
 
         def show(elapsed_s: float, note: str) -> None:
             bar.n = min(round(elapsed_s), bar.total)

@@ -1,9 +1,9 @@
 """The stage that teaches the codec the agent's voice: sound -> 8 codes -> the source filter.
 
-Mostly regression: the decoder's tracks must be those that `voice_targets` measured. No waveform
-loss at first and no adversary: that is why minutes suffice. In the last quarter of the stage
-rendered sound is compared with the original in the STFT domain as well, which corrects levels where
-bands and filter disagree. The first code must tell phones, as the user's codes do.
+Regression at first: the decoder's tracks must be those of `voice_targets`. No adversary: that is
+why minutes suffice. Later rendered sound is compared with the original in the STFT domain as well:
+tracks that are led by that come much nearer than the targets themselves, PESQ 3.3 against 2.05 of
+six sentences (2026-11-23). The first code must tell phones, as the user's codes do.
 """
 
 from __future__ import annotations
@@ -27,10 +27,11 @@ _HARMONIC_OFFSET, _NOISE_OFFSET, _PITCH_SCALE, _PITCH_OFFSET = -5.0, -8.0, 0.3, 
 _HARMONIC_FLOOR, _NOISE_FLOOR = 4e-4, 2e-4
 _SILENT_HARMONIC, _SILENT_NOISE = -16.0, -14.0
 _LOWEST_HZ = 60.0
+_WEIGHTS = {"harmonic": 1.0, "slope": 0.6, "noise": 1.0, "pitch": 4.0, "voicing": 1.0}
 _LEVELS_DRAWN = (1, 2, 4, 4, 8, 8, 8, 8, 8, 8)
-_SPECTRAL_FROM = 0.75
-# of the rows, those whose sound is rendered and compared
-_SPECTRAL_SHARE = 0.4
+_SPECTRAL_FROM = 0.3
+# before them a clip lacks what came before it
+_UNCERTAIN_FRAMES = 4
 # output of the filter runs behind its codes
 _DELAY_SAMPLES = 720
 _HELD_OUT_ROWS = 24
@@ -45,6 +46,8 @@ class VoiceTask:
     learning_rate = 1.5e-3
     betas = (0.8, 0.98)
     weight_decay = 0.01
+    #: Share of the stage's time after which sound is compared, too.
+    spectral_from = _SPECTRAL_FROM
 
     def __init__(
         self,
@@ -106,11 +109,10 @@ class VoiceTask:
             _silence_heads(batch, int(draw(1, _FRAMES - 1)))
         level = int(draw(0, len(_LEVELS_DRAWN)))
         loss, parts, tracks = self._losses(batch, _LEVELS_DRAWN[level])
-        if progress > _SPECTRAL_FROM:
-            rows = slice(0, round(self.rows * _SPECTRAL_SHARE))
-            spectral = self._spectral(tracks[rows], batch["pcm"][rows])
+        if progress >= self.spectral_from:
+            spectral = self._spectral(tracks, batch["pcm"])
             parts["spectral"] = spectral.item()
-            loss = loss + 0.5 * spectral
+            loss = loss + spectral
         return loss, parts
 
     def evaluate(self) -> dict[str, float]:
@@ -136,27 +138,39 @@ class VoiceTask:
             rest = None if levels is None else levels - 1
             sound, more, _ = self.sound(quantizer.acoustic_in(latents), rest)
             out, commitment = out + quantizer.acoustic_out(sound), commitment + more
-        with torch.autocast(self.device.type, torch.bfloat16):
-            past = self.voice.stack.init_state(len(out), self.device)
-            hidden = self.voice.stack(out, past, None)
-        tracks: Tensor = self.voice.head(F.elu(hidden.float()))
+        tracks = self._tracks(out)
         parts = track_losses(tracks, batch)
         phones = self.head(meaning).unflatten(-1, (_PACKETS_PER_FRAME, -1))
         parts["phone"] = F.cross_entropy(phones.flatten(0, 2), batch["phones"].flatten())
-        weights = {"harmonic": 1.0, "slope": 0.6, "noise": 1.0, "pitch": 4.0, "voicing": 1.0}
-        loss = torch.stack([parts[name] * weight for name, weight in weights.items()]).sum()
-        loss = loss + 0.05 * commitment + 0.2 * parts["phone"]
+        loss = weighted(parts) + 0.05 * commitment + 0.2 * parts["phone"]
         return loss, {name: part.item() for name, part in parts.items()}, tracks
 
+    def _tracks(self, latents: Tensor) -> Tensor:
+        """Input of the source filter, [B, T * hops, 106]."""
+        with torch.autocast(self.device.type, torch.bfloat16):
+            past = self.voice.stack.init_state(len(latents), self.device)
+            hidden = self.voice.stack(latents, past, None)
+        tracks: Tensor = self.voice.head(F.elu(hidden.float()))
+        return tracks
+
     def _spectral(self, tracks: Tensor, pcm: Tensor) -> Tensor:
-        """How far rendered sound is from the original, in log magnitude at three resolutions."""
+        """How far rendered sound is from the original, at three resolutions.
+
+        The mean error of log magnitudes and, so that loud ones count more, spectral convergence:
+        Arik et al. 2018, arXiv 1808.06719, equations 2 and 3. It teaches levels alone: of the pitch
+        it knows only that a harmonic is not where it should be, and leads it astray.
+        """
+        bands = HARMONIC_BANDS + NOISE_BANDS
+        tracks = torch.cat((tracks[..., :bands], tracks[..., bands:].detach()), -1)
         source = self.voice.source
         rendered = source(tracks, source.init_state(len(tracks), self.device), None)
-        said, meant = rendered[:, _DELAY_SAMPLES:], pcm[:, :-_DELAY_SAMPLES]
+        first = _UNCERTAIN_FRAMES * FRAME_SAMPLES
+        said, meant = rendered[:, first + _DELAY_SAMPLES :], pcm[:, first:-_DELAY_SAMPLES]
         errors = []
         for spectrogram in self.spectrograms:
             a, b = spectrogram(said), spectrogram(meant)
-            errors.append((torch.log(a + 1e-2) - torch.log(b + 1e-2)).abs().mean())
+            away = (a - b).square().sum((1, 2)).sqrt() / (b.square().sum((1, 2)).sqrt() + 1)
+            errors.append((torch.log(a + 1e-2) - torch.log(b + 1e-2)).abs().mean() + away.mean())
         return torch.stack(errors).mean()
 
     def _batch(self, starts: Tensor) -> Batch:
@@ -204,6 +218,11 @@ def track_losses(tracks: Tensor, batch: Batch) -> dict[str, Tensor]:
         "pitch": (wrong_pitch * voiced).sum() / count,
         "voicing": F.binary_cross_entropy_with_logits(tracks[..., bands + 1], voiced),
     }
+
+
+def weighted(parts: dict[str, Tensor]) -> Tensor:
+    """The sum of `track_losses`, each with its weight."""
+    return torch.stack([parts[name] * weight for name, weight in _WEIGHTS.items()]).sum()
 
 
 def _floored(levels: Tensor, floor: float) -> Tensor:
