@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Literal
 
 from voiceagent.errors import ConfigError
 
@@ -55,9 +56,9 @@ GPU_TUNING_SHARES = {
 }
 #: The same for a run that teaches the voice of a model, on CPUs as on a GPU.
 VOICE_SHARES = {"voice_data": 0.03, "voice": 0.93, "evaluate": 0.04}
-#: What a run can teach: everything from nothing, or of a model its hearing and its conversation, or
-#: its voice.
-TEACHABLE = ("all", "hearing", "voice")
+#: What a run teaches: everything from nothing, or of a model its hearing and its conversation, or its
+#: voice.
+Teach = Literal["all", "hearing", "voice"]
 #: Stages that two processes run side by side, each on a core of its own; but in a run that goes on
 #: from a model there is one of them, and all processes work on it.
 SIDE_BY_SIDE = ("semantic", "voice")
@@ -75,13 +76,13 @@ class Budget:
         seconds: of the whole run by the clock.
         workers: processes that compute at once, one thread each.
         on_gpu: networks are trained on a GPU.
-        teach: one of `TEACHABLE`; all but "all" go on from a model.
+        teach: what it teaches; all but "all" go on from a model.
     """
 
     seconds: int
     workers: int
     on_gpu: bool = False
-    teach: str = "all"
+    teach: Teach = "all"
 
     def __post_init__(self) -> None:
         if self.seconds < LEAST_S:

@@ -2,7 +2,7 @@
 
 Regression at first: the decoder's tracks must be those of `voice_targets`. No adversary: that is
 why minutes suffice. Later rendered sound is compared with the original in the STFT domain as well:
-tracks that are led by that come much nearer than the targets themselves, PESQ 3.3 against 2.05 of
+tracks that are led by that come much nearer than the targets themselves, PESQ 3.3 against 2.0 of
 six sentences (2026-11-23). The first code must tell phones, as the user's codes do.
 """
 
