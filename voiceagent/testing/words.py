@@ -21,6 +21,7 @@ _REWRITES = tuple(
         (r"[‘’`]", "'"),
         (r"\b(\d{1,2}):00\b", r"\1"),  # 9:00 is said as nine
         (r"\b(\d{1,2}):(\d\d)\b", r"\1 \2"),
+        (r"(?<=\d)\s*[-–—−]\s*(?=\d+\s*(?:=|is\b|equals\b))", " minus "),  # 9-5 is 4
         (r"(?<=\d)\s*[-–—]\s*(?=\d)", " to "),  # hours: from 9-5
         (r"\+", " plus "),
         (r"=|\bequals\b", " is "),
@@ -38,12 +39,17 @@ _REWRITES = tuple(
         (r"\bok\b", "okay"),
     )
 )
+# a name that was spelled: DAVID
+_SPELLED = re.compile(r"\b[A-Z]{3,}\b")
 _WORD = re.compile(r"[^\W_]+")
 
 
 def normalise(text: str) -> list[str]:
-    """Return the words of a transcript: lower case, no punctuation, 0 to 99 in words."""
-    text = text.lower()
+    """Return the words of a transcript: lower case, no punctuation, 0 to 99 in words.
+
+    What stands in capitals was spelled: its letters are words.
+    """
+    text = _SPELLED.sub(lambda found: " ".join(found[0]), text).lower()
     for pattern, replacement in _REWRITES:
         text = pattern.sub(replacement, text)
     return [word for token in _WORD.findall(text) for word in _spelled_out(token)]
