@@ -118,21 +118,23 @@ LINES = (
 )
 
 
-def newest(file: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The newest of each figure in a file of results, and the last document."""
+def newest(file: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The newest of each figure in a file of results, and the documents that hold one of these."""
     documents = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
-    results = {k: v for document in documents for k, v in document["results"].items()}
-    return results, documents[-1]
+    source = {name: document for document in documents for name in document["results"]}
+    results = {name: document["results"][name] for name, document in source.items()}
+    return results, [document for document in documents if document in source.values()]
 
 
-def table(results: dict[str, Any], document: dict[str, Any]) -> str:
+def table(results: dict[str, Any], documents: list[dict[str, Any]]) -> str:
     """The figures as Markdown."""
+    document, commits = documents[-1], dict.fromkeys(one["commit"] for one in documents)
     head = ("figure", "n", "measured (95 %)", "wanted", "met")
     rows = [head, ("---",) * len(head), *(line.cells(results) for line in LINES)]
     missed = sum(row[-1] == "**no**" for row in rows)
     intro = (
         f"Free running, held-out seeds, voices never trained on, by `benchmarks/bench_nano.py` at "
-        f"{document['commit']}, {document['date'][:10]}, seed {document['config']['seed']}; "
+        f"{' and '.join(commits)}, {document['date'][:10]}, seed {document['config']['seed']}; "
         f"the judge of sound is {document['config']['judge']}. "
         f"{missed or 'None'} of the figures miss{'es' if missed == 1 else ''} what was wanted."
     )
@@ -145,8 +147,8 @@ def write_card(folder: Path, file: Path) -> None:
     for path in (file, card, figures):
         if not path.is_file():
             sys.exit(f"bench_nano: {path}: no such file")
-    results, document = newest(file)
-    text = with_section(card.read_text(encoding="utf-8"), TITLE, table(results, document))
+    results, documents = newest(file)
+    text = with_section(card.read_text(encoding="utf-8"), TITLE, table(results, documents))
     card.write_text(text, encoding="utf-8")
     everything = json.loads(figures.read_text(encoding="utf-8")) | {"measured": results}
     figures.write_text(json.dumps(everything, indent=1) + "\n", encoding="utf-8")

@@ -15,6 +15,7 @@ def test_card_names_run_data_and_figures(workspace):
         (folder / f"{name}.safetensors").write_bytes(bytes(2_000_000))
     card.write(workspace, folder, {"calls": 3, "user_wer": 0.04})
     text = (folder / "README.md").read_text()
+    assert "itself. 0.0 h of sentences with phones. No" in " ".join(text.split())
     for piece in ("seed 7", "90 minutes with 2 processes", "4.0 MB", "- user wer: 0.04", "cannot"):
         assert piece in text
     figures = json.loads((folder / "figures.json").read_text())
@@ -55,4 +56,5 @@ def test_card_of_a_run_that_went_on_names_the_model_before(workspace):
     card.write(workspace, folder, {})
     text = (folder / "README.md").read_text()
     assert "codec 1a2b, decoder 3c4d" in " ".join(text.split())
+    assert "beside what the model before was taught with" in " ".join(text.split())
     assert "from nothing" not in text.split("## Data")[0]

@@ -56,7 +56,7 @@ GPU_TUNING_SHARES = {
 }
 #: The same for a run that teaches the voice of a model, on CPUs as on a GPU.
 VOICE_SHARES = {"voice_data": 0.03, "voice": 0.93, "evaluate": 0.04}
-#: What a run teaches: everything from nothing, or of a model its hearing and its conversation, or its
+#: What a run teaches: everything from nothing, or of a model its hearing and conversation, or its
 #: voice.
 Teach = Literal["all", "hearing", "voice"]
 #: Stages that two processes run side by side, each on a core of its own; but in a run that goes on

@@ -16,6 +16,11 @@ from voiceagent.training.export import folder_bytes
 from voiceagent.training.workspace import Workspace
 
 _STAGES = ("semantic", "voice", "decoder")
+_DATA = {
+    "speech": "sentences with phones",
+    "voice_data": "the agent's voice",
+    "dialogues": "calls",
+}
 _LIMITS = "## What it cannot do\n"
 
 _CARD = """\
@@ -32,9 +37,8 @@ refuses everything else.
 ## Data
 
 Synthetic speech only, made while training: espeak-ng, flite (without its voice kal), and the voice
-hibari, stretched into other people; the agent speaks as hibari itself. {speech_h:.1f} h of
-sentences with phones, {voice_h:.1f} h of the agent's voice, {calls_h:.1f} h of calls. No recording
-of a person.
+hibari, stretched into other people; the agent speaks as hibari itself. {hours}. No recording of a
+person.
 
 ## Sizes
 
@@ -62,15 +66,13 @@ def write(workspace: Workspace, folder: Path, figures: dict[str, Any]) -> None:
     """
     run = workspace.read_json("run")
     curves = {name: workspace.read_json(f"curves/{name}", []) for name in _STAGES}
-    hours = {name: _hours(workspace, name) for name in ("speech", "voice_data", "dialogues")}
+    hours = {name: _hours(workspace, name) for name in _DATA}
     last = {name: curve[-1] for name, curve in curves.items() if curve}
     everything = {"run": run, "hours": hours, "training": last, "held_out_calls": figures}
     text = _CARD.format(
         origin=_origin(run),
         questions=len(in_domain_turns()),
-        speech_h=hours["speech"],
-        voice_h=hours["voice_data"],
-        calls_h=hours["dialogues"],
+        hours=_data(hours, "from" in run),
         megabytes=folder_bytes(folder) / 1e6,
         codec_mb=(folder / "codec.safetensors").stat().st_size / 1e6,
         decoder_mb=(folder / "decoder.safetensors").stat().st_size / 1e6,
@@ -120,6 +122,14 @@ def _origin(run: dict[str, Any]) -> str:
         f"processes, seed {run['seed']}: {began}.",
         100,
     )
+
+
+def _data(hours: dict[str, float], is_more: bool) -> str:
+    """What the run learnt from."""
+    made = ", ".join(
+        f"{hours[name]:.1f} h of {what}" for name, what in _DATA.items() if hours[name]
+    )
+    return f"{made}, beside what the model before was taught with" if is_more else made
 
 
 def _listed(figures: dict[str, Any]) -> str:

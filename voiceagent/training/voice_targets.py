@@ -1,8 +1,8 @@
 """What the agent's voice should tell its source filter: band levels, pitch and voicing per 10 ms.
 
 Hibari says itself what is harmonic and what is not, so the targets need no pitch tracker and no
-analysis of sound. Its phases are left out: zero, or drawn at random, they alone take PESQ to 2.5 and STOI to
-.94 (30 sentences, 2026-11-23).
+analysis of sound. Its phases are left out: zero, or drawn at random, they alone take PESQ to 2.5
+and STOI to .94 (30 sentences, 2026-11-23).
 """
 
 from __future__ import annotations
