@@ -11,6 +11,8 @@ from typing import Any
 from voiceagent.training.card import with_section
 
 TITLE = "Measured"
+# a figure of words outlives a run that taught the voice alone
+_OLDER = "A figure is of the commit that measured it last; see `benchmarks/README.md`. "
 _CARD, _FIGURES = "README.md", "figures.json"
 
 
@@ -134,8 +136,8 @@ def table(results: dict[str, Any], documents: list[dict[str, Any]]) -> str:
     missed = sum(row[-1] == "**no**" for row in rows)
     intro = (
         f"Free running, held-out seeds, voices never trained on, by `benchmarks/bench_nano.py` at "
-        f"{' and '.join(commits)}, {document['date'][:10]}, seed {document['config']['seed']}; "
-        f"the judge of sound is {document['config']['judge']}. "
+        f"{', '.join(commits)}, {document['date'][:10]}, seed {document['config']['seed']}; "
+        f"the judge of sound is {document['config']['judge']}. {_OLDER}"
         f"{missed or 'None'} of the figures miss{'es' if missed == 1 else ''} what was wanted."
     )
     return "\n".join([intro, "", *(f"| {' | '.join(row)} |" for row in rows)])

@@ -3,6 +3,7 @@ import pytest
 from voiceagent.cli import main
 from voiceagent.cli.train import check_device
 from voiceagent.errors import ConfigError
+from voiceagent.training import pipeline
 
 
 @pytest.mark.parametrize(
@@ -22,6 +23,23 @@ def test_train_with_a_bad_option_says_so_in_one_line(tmp_path, capsys, arguments
     assert message in error
     assert error.count("\n") == 1
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "teach"),
+    [
+        ([], "all"),
+        (["--from", "nano"], "hearing"),
+        (["--from", "nano", "--teach", "voice"], "voice"),
+    ],
+)
+def test_train_teaches_what_it_was_told(tmp_path, monkeypatch, arguments, teach):
+    runs = []
+    monkeypatch.setattr(pipeline, "train_nano", lambda run, report: runs.append(run))
+    assert main(["train", "nano", "--out", str(tmp_path / "run"), *arguments]) == 75
+    (run,) = runs
+    assert run.budget.teach == teach
+    assert (run.start is None) == (teach == "all")
 
 
 def test_train_in_a_folder_of_other_things_is_refused(tmp_path, capsys):

@@ -8,7 +8,7 @@ from voiceagent.errors import ConfigError
 from voiceagent.model.checkpoint import open_model
 from voiceagent.serving.engine import Engine
 from voiceagent.serving.playback import play
-from voiceagent.training import budget, pipeline
+from voiceagent.training import budget, pipeline, processes
 from voiceagent.training.budget import SHARES, Budget
 from voiceagent.training.clock import Deadline
 from voiceagent.training.export import MOST_BYTES, folder_bytes
@@ -72,9 +72,22 @@ def test_a_run_that_goes_on_keeps_the_voice_and_teaches_the_ear_in_all_processes
     assert set(stages) == {*time.shares, "codec"}
 
 
+@pytest.mark.parametrize(("device", "learners"), [("cpu", 2), ("cuda", 1)])
+def test_the_voice_is_taught_by_all_processes_together(tmp_path, device, learners):
+    time = Budget(seconds=60, workers=2, teach="voice", on_gpu=device == "cuda")
+    start = open_model("nano")
+    run = TrainingRun(
+        path=tmp_path, seed=1, budget=time, deadline=Deadline(), device=device, start=start
+    )
+    stages = dict(pipeline._stages(run))
+    assert stages["voice"] == [pipeline.learn_voice] * learners
+    assert set(stages) == {*time.shares, "codec"}
+    assert pipeline.learn_voice in processes._TOGETHER
+
+
 @pytest.mark.slow
 def test_a_run_that_teaches_the_voice_does_nothing_else(tmp_path, monkeypatch):
-    monkeypatch.setitem(budget.VOICE_SHARES, "voice", 0.15)  # seconds
+    monkeypatch.setitem(budget.VOICE_SHARES, "voice", 0.15)  # 9 s
     start = open_model("nano")
     run = TrainingRun(
         path=tmp_path / "run",

@@ -67,3 +67,11 @@ def test_sound_teaches_levels_and_not_the_pitch(task):
     task._spectral(tracks, batch["pcm"]).backward()
     assert tracks.grad[..., :104].abs().sum() > 0
     assert tracks.grad[..., 104:].abs().sum() == 0
+
+
+def test_levels_of_pulses_that_die_away_are_taught_too(task):
+    batch = task._batch(torch.tensor([0, 40]))
+    tracks = right_tracks(batch)
+    last = int((batch["pitch_hz"][0] > 0).nonzero().max())
+    tracks[0, last + 1, :64] += 3.0
+    assert track_losses(tracks, batch)["harmonic"] > 1e-3

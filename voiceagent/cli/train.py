@@ -14,8 +14,9 @@ DESCRIPTION = """\
 Make the embedded model from synthetic speech: no download, no recordings.
 
 Data, semantic encoder, the agent's voice, calls, decoder, int8 weights, a first evaluation and a
-model card, each stage with its share of the budget. Interrupt it at will: the same command goes on
-where it was. The result is a model folder, OUT/model, for `--model`.
+model card, each stage with its share of the budget; with --from only those that teach what --teach
+names. Interrupt it at will: the same command goes on where it was. The result is a model folder,
+OUT/model, for `--model`.
 """
 #: The command's exit code when --stop-after came first.
 UNFINISHED = 75

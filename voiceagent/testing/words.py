@@ -14,6 +14,7 @@ _UNITS = tuple(
     "sixteen seventeen eighteen nineteen".split()
 )
 _TENS = tuple("twenty thirty forty fifty sixty seventy eighty ninety".split())
+_NUMBER = rf"(?:\d|(?:{'|'.join(_UNITS + _TENS)})\b)"
 # in this order; each replaces what is left of the text, in lower case
 _REWRITES = tuple(
     (re.compile(pattern), replacement)
@@ -21,7 +22,9 @@ _REWRITES = tuple(
         (r"[‘’`]", "'"),
         (r"\b(\d{1,2}):00\b", r"\1"),  # 9:00 is said as nine
         (r"\b(\d{1,2}):(\d\d)\b", r"\1 \2"),
-        (r"(?<=\d)\s*[-–—−]\s*(?=\d+\s*(?:=|is\b|equals\b))", " minus "),  # 9-5 is 4
+        (r"(?<=\d)\s*−\s*(?=\d)", " minus "),
+        # 9-5 is 4, not: 9-5 is when we are open
+        (rf"(?<=\d)\s*[-–—]\s*(?=\d+(?:\s*[-–—]\s*\d+)*\s*(?:=|is|equals)\s*{_NUMBER})", " minus "),
         (r"(?<=\d)\s*[-–—]\s*(?=\d)", " to "),  # hours: from 9-5
         (r"\+", " plus "),
         (r"=|\bequals\b", " is "),
@@ -47,9 +50,11 @@ _WORD = re.compile(r"[^\W_]+")
 def normalise(text: str) -> list[str]:
     """Return the words of a transcript: lower case, no punctuation, 0 to 99 in words.
 
-    What stands in capitals was spelled: its letters are words.
+    A word in capitals among others was spelled: its letters are words.
     """
-    text = _SPELLED.sub(lambda found: " ".join(found[0]), text).lower()
+    if not text.isupper():
+        text = _SPELLED.sub(lambda found: " ".join(found[0]), text)
+    text = text.lower()
     for pattern, replacement in _REWRITES:
         text = pattern.sub(replacement, text)
     return [word for token in _WORD.findall(text) for word in _spelled_out(token)]

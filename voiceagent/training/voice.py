@@ -2,8 +2,8 @@
 
 Regression at first: the decoder's tracks must be those of `voice_targets`. No adversary: that is
 why minutes suffice. Later rendered sound is compared with the original in the STFT domain as well:
-tracks that are led by that come much nearer than the targets themselves, PESQ 3.3 against 2.0 of
-six sentences (2026-11-23). The first code must tell phones, as the user's codes do.
+tracks that are led by that come much nearer than the targets themselves (of the same six sentences
+PESQ 3.3 against 2.0, 2026-11-23). The first code must tell phones, as the user's codes do.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 import torchaudio
 from torch import Tensor, nn
+from voiceagent_codec.mel import HOP_SAMPLES, WINDOW_SAMPLES
 from voiceagent_codec.nano import FRAME_SAMPLES, NanoCodec, NanoCodecConfig
 from voiceagent_codec.source_filter import HARMONIC_BANDS, NOISE_BANDS
 
@@ -30,7 +31,8 @@ _LOWEST_HZ = 60.0
 _WEIGHTS = {"harmonic": 1.0, "slope": 0.6, "noise": 1.0, "pitch": 4.0, "voicing": 1.0}
 _LEVELS_DRAWN = (1, 2, 4, 4, 8, 8, 8, 8, 8, 8)
 _SPECTRAL_FROM = 0.3
-# before them a clip lacks what came before it
+_WINDOW_HOPS = WINDOW_SAMPLES // HOP_SAMPLES
+# of 80 ms: the first ones of a clip lack the past, and are not compared as sound
 _UNCERTAIN_FRAMES = 4
 # output of the filter runs behind its codes
 _DELAY_SAMPLES = 720
@@ -204,18 +206,19 @@ def track_losses(tracks: Tensor, batch: Batch) -> dict[str, Tensor]:
     wanted_noise = _floored(batch["noise"], _NOISE_FLOOR)
     pitch_hz = batch["pitch_hz"]
     voiced = (pitch_hz > 0).float()
-    both = (voiced[:, 1:] * voiced[:, :-1])[..., None]
-    # the first frames lack what came before them
+    # a row's window holds the pulses of its own hop and of those before it
+    heard = F.max_pool1d(F.pad(voiced, (_WINDOW_HOPS - 1, 0)), _WINDOW_HOPS, stride=1)
+    both = (heard[:, 1:] * heard[:, :-1])[..., None]
+    # the first rows lack what came before them
     weight = torch.ones(tracks.shape[1], device=tracks.device)
     weight[:4] = 0.2
     log_pitch = tracks[..., bands] * _PITCH_SCALE + _PITCH_OFFSET
     wrong_pitch = (log_pitch - torch.log(pitch_hz.clamp(min=_LOWEST_HZ))).abs()
-    count = voiced.sum() + 1
     return {
-        "harmonic": ((harmonic - wanted).abs().mean(-1) * voiced * weight).sum() / count,
+        "harmonic": ((harmonic - wanted).abs().mean(-1) * heard * weight).sum() / (heard.sum() + 1),
         "slope": ((harmonic.diff(dim=1) - wanted.diff(dim=1)).abs() * both).mean(),
         "noise": ((noise - wanted_noise).abs().mean(-1) * weight).mean(),
-        "pitch": (wrong_pitch * voiced).sum() / count,
+        "pitch": (wrong_pitch * voiced).sum() / (voiced.sum() + 1),
         "voicing": F.binary_cross_entropy_with_logits(tracks[..., bands + 1], voiced),
     }
 

@@ -1,4 +1,5 @@
 import asyncio
+import gc
 
 import pytest
 from livekit import api, rtc
@@ -32,13 +33,17 @@ async def test_a_room_that_cannot_be_entered_is_said_without_the_token(livekit):
 
 async def test_a_server_that_does_not_answer_in_time_is_said(livekit, monkeypatch):
     monkeypatch.setattr(entrance, "CONNECT_WITHIN_S", 0.0)
+    room, left = rtc.Room(), asyncio.Event()
+    room.on("disconnected", lambda reason: left.set())
     with pytest.raises(RoomError, match="no connection within 0 s"):
-        await enter(rtc.Room(), "r", livekit.url, token(livekit))
+        await enter(room, "r", livekit.url, token(livekit))
+    await entrance.all_left()
+    assert left.is_set()
 
 
 async def test_a_room_whose_entering_was_cancelled_is_left_when_it_stands(livekit, caplog):
-    room, entered = rtc.Room(), asyncio.Event()
-    room.on("disconnected", lambda reason: entered.set())
+    room, left = rtc.Room(), asyncio.Event()
+    room.on("disconnected", lambda reason: left.set())
     entering = asyncio.create_task(enter(room, "r", livekit.url, token(livekit)))
     await asyncio.sleep(0)
     entering.cancel()
@@ -46,6 +51,17 @@ async def test_a_room_whose_entering_was_cancelled_is_left_when_it_stands(liveki
         await entering
     async with asyncio.timeout(5):
         await entrance.all_left()
-    assert entered.is_set()  # else livekit ends this process 15 s later
+    assert left.is_set()  # else livekit ends this process 15 s later
     assert not room.isconnected()
     assert not caplog.text
+
+
+async def test_entering_that_was_cancelled_and_fails_is_nobodys_business(livekit, caplog):
+    entering = asyncio.create_task(enter(rtc.Room(), "r", livekit.url, token(livekit, "w" * 40)))
+    await asyncio.sleep(0)
+    entering.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await entering
+    await entrance.all_left()
+    gc.collect()  # a task whose error was not looked at says so now
+    assert "never retrieved" not in caplog.text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 from livekit import rtc
 
@@ -10,8 +11,10 @@ from voiceagent.errors import RoomError
 from voiceagent.gateway.phone.secrets import redact
 
 CONNECT_WITHIN_S = 10.0
+LEAVE_WITHIN_S = 2.0
 #: What nobody waits for any more, until it has left its room; held so that it is not collected.
 _strays: set[asyncio.Task[None]] = set()
+_log = logging.getLogger(__name__)
 
 
 async def enter(room: rtc.Room, name: str, url: str, token: str) -> None:
@@ -42,7 +45,8 @@ async def connect(room: rtc.Room, url: str, token: str, options: rtc.RoomOptions
 
     livekit's native part goes on with a connection that was cancelled, waits 15 s in the room for
     someone to take it and then ends the whole process by SIGTERM, and all its calls (livekit 1.2.1,
-    livekit/python-sdks#784 and #785). So it is not cancelled: it is left as soon as it stands.
+    livekit/python-sdks#784 and #785). So it goes on, and its room is left as soon as it stands; at
+    the end of the event loop, which cancels all, a process that lives on has to wait: `all_left`.
 
     Raises:
         rtc.ConnectError: the server cannot be reached, or refuses; its text may hold the token.
@@ -58,13 +62,17 @@ async def connect(room: rtc.Room, url: str, token: str, options: rtc.RoomOptions
 
 
 async def _leave(room: rtc.Room, connecting: asyncio.Task[None]) -> None:
-    # an error is nobody's any more, and a room that was not entered is left at once
     await asyncio.wait([connecting])
-    if not connecting.cancelled() and connecting.exception() is None:
-        await room.disconnect()
+    if connecting.cancelled() or connecting.exception() is not None:
+        return  # it was not entered; why, nobody waits for any more
+    try:
+        async with asyncio.timeout(LEAVE_WITHIN_S):
+            await room.disconnect()
+    except TimeoutError:
+        _log.info("a room was left without the server's answer")
 
 
 async def all_left() -> None:
-    """Wait for connections that were cancelled; for a process that outlives this event loop."""
+    """Wait until the rooms of connections that were cancelled are left."""
     while _strays:
         await asyncio.wait(_strays)

@@ -22,12 +22,11 @@ from voiceagent.gateway.phone.caller import Caller, choose, is_caller
 from voiceagent.gateway.phone.claims import clean
 from voiceagent.gateway.phone.ear import Ear
 from voiceagent.gateway.phone.elder import Agent, elder
-from voiceagent.gateway.phone.entrance import enter
+from voiceagent.gateway.phone.entrance import LEAVE_WITHIN_S, enter
 from voiceagent.gateway.phone.hearing import Hearing
 from voiceagent.gateway.phone.listener import Listener
 from voiceagent.gateway.phone.track import AgentTrack
 
-LEAVE_WITHIN_S = 2.0
 #: A caller who vanishes so soon after the connection was mended was lost with it.
 SHAKY_S = 1.0
 #: Why a telephone has hung up is told a little later than that it has.
