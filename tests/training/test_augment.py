@@ -2,7 +2,7 @@ import pytest
 import torch
 from voiceagent_codec.mel import LogMel
 
-from voiceagent.training.augment import Augmenter, augment_mel
+from voiceagent.training.augment import Augmenter, _pronounce, augment_mel
 
 
 @pytest.fixture(scope="module")
@@ -96,15 +96,39 @@ def test_augment_mel_keeps_scale_and_shape(pcm, generator):
     assert changed.min() >= torch.log(torch.tensor(1e-4)) * 0.4 + 1.2 - 1e-4
 
 
-def test_any_noise_goes_round_and_is_a_crowd_where_asked(augmenter, generator):
-    noise = augmenter.any_noise(2, 24_000 * 25, generator)
+def test_any_noise_goes_round(augmenter, generator):
+    noise = augmenter.any_noise(2, 24_000 * 25, generator, torch.zeros(2, dtype=torch.bool))
     assert noise.shape == (2, 600_000)
     assert torch.equal(noise[:, :1000], noise[:, 480_000:481_000])  # 20 s and over again
-    only = Augmenter(torch.ones(24_000 * 21, dtype=torch.int16), 1)
-    only.noises = torch.arange(24.0)[:, None].expand(24, 480_000)
-    drawn = only.any_noise(64, 10, generator, torch.arange(64) < 32)[:, 0].long()
-    assert (drawn[:32] % 4 == 3).all()
-    assert (drawn[32:] % 4 != 3).all()
+
+
+@pytest.fixture
+def told_apart():
+    """An augmenter whose noises are 0 and whose crowds are not."""
+    told_apart = Augmenter((8000 * torch.randn(24_000 * 21)).to(torch.int16), 1)
+    told_apart.noises = torch.zeros(24, 480_000)
+    return told_apart
+
+
+def test_any_noise_is_a_crowd_where_asked(told_apart, generator):
+    is_crowd = torch.arange(64) < 32
+    noise = told_apart.any_noise(64, 2400, generator, is_crowd)
+    assert torch.equal(noise.std(1) > 0.5, is_crowd)
+
+
+def test_any_noise_is_a_crowd_now_and_then(told_apart, generator):
+    noise = told_apart.any_noise(200, 240, generator)
+    assert 0.15 < (noise.std(1) > 0.5).float().mean() < 0.35
+
+
+def test_every_crowd_is_another_one_of_several_voices(generator):
+    voices = torch.zeros(24_000 * 4, dtype=torch.int16)
+    voices[::24_000] = 20_000  # a click a second: as many clicks in a second as there are voices
+    crowd = Augmenter(voices, 1).crowd(40, 24_000, generator)
+    clicks = (crowd > 0).sum(1)
+    assert set(clicks.tolist()) == {3, 4, 5, 6, 7}
+    assert len({int(first) for first in (crowd > 0).int().argmax(1)}) > 30
+    torch.testing.assert_close(crowd.std(1), torch.ones(40), atol=1e-3, rtol=0)
 
 
 def test_sounds_come_and_go_at_many_levels(augmenter, generator):
@@ -115,3 +139,20 @@ def test_sounds_come_and_go_at_many_levels(augmenter, generator):
     loud_db = 20 * sounds.square().mean(1).sqrt().clamp(min=1e-9).log10()
     assert loud_db.max() > -20
     assert loud_db.max() - loud_db.median() > 10
+
+
+def test_augment_mel_pronounces_some_rows_otherwise_at_the_same_time(generator):
+    """A vowel that lasts is moved and coloured; where there is no speech, nothing happens."""
+    rows, silent = 40, slice(0, 30)
+    frames = torch.full((rows, 128, 80), -2.4)
+    resonance = 3 * torch.exp(-(((torch.arange(80) - 40) / 4) ** 2))
+    frames[:, 40:] += 3.0 + resonance
+    changed = _pronounce(frames, generator)
+    is_other = (changed != frames).flatten(1).any(1)
+    assert 0.55 < is_other.float().mean() < 0.95
+    peaks = changed[is_other, 44:].argmax(2)
+    assert peaks.min() < 40 < peaks.max()
+    assert (peaks - 40).abs().max() < 10
+    moved = (changed - frames)[is_other]
+    steady = moved[:, silent] - moved[:, silent].mean((1, 2), keepdim=True)
+    assert steady.abs().mean() < 0.05 * moved[:, 44:].abs().mean()

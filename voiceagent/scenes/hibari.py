@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from voiceagent.audio.framing import Samples
 from voiceagent.errors import SynthesisUnavailable
+from voiceagent.scenes.manner import Manner
 from voiceagent.scenes.phones import PAUSE, phone_of_hibari
 from voiceagent.scenes.utterance import SAMPLES_PER_MS, Utterance, spoken
 
@@ -86,6 +87,7 @@ class Timbre:
         breath: added to the log level of the residual.
         equaliser: f32[601, 1] added to every log level.
         uneven: whether the pace wanders within a sentence.
+        manner: how they pronounce; None is as the plain voice does.
     """
 
     formants: float
@@ -95,6 +97,7 @@ class Timbre:
     breath: float
     equaliser: F32
     uneven: bool
+    manner: Manner | None = None
 
 
 def random_timbre(rng: np.random.Generator) -> Timbre:
@@ -272,12 +275,17 @@ def apply_timbre(
 ) -> tuple[Spectra, list[int]]:
     """Make the spectra those of somebody else, and the starts those of the new pace."""
     if timbre.uneven:
-        frames = _wandering_pace(len(spectra.pitch_hz), rng)
-        spectra, starts = spectra.at(frames), [int(s) for s in np.searchsorted(frames, starts)]
+        spectra, starts = _played(spectra, starts, _wandering_pace(len(spectra.pitch_hz), rng))
+    manner = timbre.manner
+    if manner is not None:
+        frames = manner.retime(starts, len(spectra.pitch_hz), rng)
+        spectra, starts = _played(spectra, starts, frames)
+    levels = [spectra.log_harmonic, spectra.log_noise, spectra.log_residual]
+    if manner is not None:
+        levels = manner.articulate(levels, starts, rng)
     voiced = spectra.pitch_hz > _VOICED_HZ
     mean_hz = float(spectra.pitch_hz[voiced].mean()) if voiced.any() else 200.0
     melody = (np.maximum(spectra.pitch_hz, 1.0) / mean_hz) ** timbre.melody
-    levels = (spectra.log_harmonic, spectra.log_noise, spectra.log_residual)
     harmonic, noise, residual = (
         _stretch(level, timbre.formants) + timbre.equaliser for level in levels
     )
@@ -287,6 +295,13 @@ def apply_timbre(
     residual = residual + np.float32(timbre.breath)
     warped = Spectra(harmonic, harmonic_phase, noise, residual, residual_phase, pitch_hz)
     return warped, starts
+
+
+def _played(
+    spectra: Spectra, starts: list[int], frames: NDArray[np.int64]
+) -> tuple[Spectra, list[int]]:
+    """Play some frames, in that order, and say where the starts are then."""
+    return spectra.at(frames), [int(start) for start in np.searchsorted(frames, starts)]
 
 
 def _wandering_pace(num_frames: int, rng: np.random.Generator) -> NDArray[np.int64]:

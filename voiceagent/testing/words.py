@@ -7,7 +7,7 @@ words here. Spelling only: a word that was misheard stays an error, names includ
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 _UNITS = tuple(
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
@@ -16,7 +16,7 @@ _UNITS = tuple(
 _TENS = tuple("twenty thirty forty fifty sixty seventy eighty ninety".split())
 _NUMBER = rf"(?:\d|(?:{'|'.join(_UNITS + _TENS)})\b)"
 # in this order; each replaces what is left of the text, in lower case
-_REWRITES = tuple(
+_REWRITES: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = tuple(
     (re.compile(pattern), replacement)
     for pattern, replacement in (
         (r"[‘’`]", "'"),
@@ -25,6 +25,8 @@ _REWRITES = tuple(
         (r"(?<=\d)\s*−\s*(?=\d)", " minus "),
         # 9-5 is 4, not: 9-5 is when we are open
         (rf"(?<=\d)\s*[-–—]\s*(?=\d+(?:\s*[-–—]\s*\d+)*\s*(?:=|is|equals)\s*{_NUMBER})", " minus "),
+        # counted: 7-8-9
+        (r"\b\d(?:\s*[-–—]\s*\d\b){2,}", lambda found: " ".join(re.findall(r"\d", found[0]))),
         (r"(?<=\d)\s*[-–—]\s*(?=\d)", " to "),  # hours: from 9-5
         (r"\+", " plus "),
         (r"=|\bequals\b", " is "),
@@ -50,7 +52,8 @@ _WORD = re.compile(r"[^\W_]+")
 def normalise(text: str) -> list[str]:
     """Return the words of a transcript: lower case, no punctuation, 0 to 99 in words.
 
-    A word in capitals among others was spelled: its letters are words.
+    A word in capitals among others was spelled: its letters are words. So are the digits of a
+    longer number: nothing tells "789" from "seven eight nine".
     """
     if not text.isupper():
         text = _SPELLED.sub(lambda found: " ".join(found[0]), text)
@@ -91,12 +94,13 @@ def word_accuracy(references: Sequence[str], heard: Sequence[str]) -> float:
 
 
 def _spelled_out(token: str) -> list[str]:
-    """Words of a token; a number above 99 stays in digits, "9am" is two words."""
+    """Words of a token; a number above 99 is read digit by digit, "9am" is two words."""
     number = re.fullmatch(r"(\d+)([a-z]*)", token)
     if number is None:
         return [token]
     digits, unit = number.groups()
-    words = [digits] if len(digits) > 2 else _number_words(int(digits))
+    parts = digits if len(digits) > 2 else [digits]
+    words = [word for part in parts for word in _number_words(int(part))]
     return [*words, unit] if unit else words
 
 

@@ -16,12 +16,21 @@ from voiceagent.scenes.noise import coloured_noise, tune, white_noise
 from voiceagent.scenes.seeds import child_rng
 
 _NOISES, _NOISE_SECONDS = 24, 20
+# of the noises every fourth is a crowd, drawn anew: so many voices, the last ones not always there
+_CROWD, _FEWEST_VOICES, _MOST_VOICES = 3, 3, 7
 _ROOM_SAMPLES = SAMPLE_RATE_HZ * 2 // 5
 # a telephone's rate is a third of ours
 _NARROW = 3
 _MU_LAW_LEVELS = 256
 # the scale of `voiceagent_codec.mel.LogMel`
 _MEL_SCALE, _MEL_OFFSET, _MEL_FLOOR = 0.4, 1.2, 1e-4
+# frames this far below the loudest, in that scale, are no speech
+_SPEECH_RANGE = 1.6
+# width of the most that sounds run into each other, in frames of 10 ms
+_BLUR_FRAMES, _BLUR_REACH = 2.6, 7
+# a sound takes about so many of them; how far its bands are moved at most, and its levels
+_SOUND_FRAMES, _SOUND_KNOTS = 9, 7
+_ACCENT_BANDS, _COLOUR = 2.0, 0.35
 
 
 class Augmenter:
@@ -29,7 +38,8 @@ class Augmenter:
 
     def __init__(self, speech: Tensor, seed: int, device: torch.device | str = "cpu") -> None:
         """Take a crowd's voices from `speech`, i16 [N]; sound will be on `device`."""
-        self.noises = _noises(speech, seed).to(device)
+        self.noises = _noises(seed).to(device)
+        self.speech = speech.to(device)
 
     def room(self, pcm: Tensor, g: torch.Generator, wetness: tuple[float, float]) -> Tensor:
         """Every row in a room of its own."""
@@ -77,11 +87,26 @@ class Augmenter:
         """
         count, length = self.noises.shape
         which = torch.randint(count, (rows,), generator=g, device=g.device)
-        if babble is not None:
-            which = torch.where(babble, which | 3, which - (which % 4 == 3).long())
+        is_crowd = which % 4 == _CROWD if babble is None else babble
         start = torch.randint(length, (rows,), generator=g, device=g.device)
         at = (start[:, None] + torch.arange(samples, device=g.device)) % length
-        return self.noises[which[:, None], at]
+        noise = self.noises[which[:, None], at]
+        crowded = is_crowd.nonzero()[:, 0]
+        if len(crowded):
+            noise = noise.index_copy(0, crowded, self.crowd(len(crowded), samples, g))
+        return noise
+
+    def crowd(self, rows: int, samples: int, g: torch.Generator) -> Tensor:
+        """Some people speaking at once, each row others, near and far, at about 1: f32 [B, N]."""
+        starts = torch.randint(
+            len(self.speech), (rows, _MOST_VOICES, 1), generator=g, device=g.device
+        )
+        at = (starts + torch.arange(samples, device=g.device)) % len(self.speech)
+        levels = 10 ** uniform(g, rows * _MOST_VOICES, -0.6, 0.0).view(rows, -1)
+        present = uniform(g, rows, _FEWEST_VOICES, _MOST_VOICES + 1).floor()
+        levels = levels * (torch.arange(_MOST_VOICES, device=g.device) < present)
+        voices = torch.einsum("rv,rvn->rn", levels, self.speech[at].float())
+        return voices / voices.std(1, keepdim=True).clamp(min=1.0)
 
     def sounds(self, rows: int, samples: int, g: torch.Generator) -> Tensor:
         """No speech, but noise, music or a crowd of -50 to -14 dBFS; most of it comes and goes."""
@@ -119,13 +144,13 @@ class Augmenter:
 
 
 def augment_mel(mel: Tensor, g: torch.Generator) -> Tensor:
-    """Other microphones and other throats: gain, tilt, floor, formants, gaps.
+    """Other microphones, throats and tongues: gain, tilt, floor, formants, articulation, gaps.
 
     Args:
         mel: [B, T, bands], of `LogMel`.
         g: where the draws come from.
     """
-    power = torch.exp((mel - _MEL_OFFSET) / _MEL_SCALE) - _MEL_FLOOR
+    power = torch.exp((_pronounce(mel, g) - _MEL_OFFSET) / _MEL_SCALE) - _MEL_FLOOR
     rows, steps, bands = power.shape
     is_other = happens(g, rows, 0.25)
     power = _stretch(power, torch.where(is_other > 0, uniform(g, rows, 0.88, 1.13), 1.0))
@@ -140,30 +165,56 @@ def augment_mel(mel: Tensor, g: torch.Generator) -> Tensor:
     return torch.log(power.clamp(min=0) + _MEL_FLOOR) * _MEL_SCALE + _MEL_OFFSET
 
 
-def _noises(speech: Tensor, seed: int) -> Tensor:
-    """White, coloured, a tune and a crowd in turn, at a root mean square of 1: f32 [_NOISES, N]."""
+def _pronounce(mel: Tensor, g: torch.Generator) -> Tensor:
+    """Three quarters of the rows as somebody else would say it; see `scenes.manner`."""
+    rows, steps, bands = mel.shape
+    below = mel.mean(2, keepdim=True)
+    below = below - below.amax(1, keepdim=True)
+    is_speech = torch.sigmoid(12 * (below + _SPEECH_RANGE))
+    mean = (mel * is_speech).sum(1, keepdim=True) / is_speech.sum(1, keepdim=True)
+    distinctness, dynamics = uniform(g, rows, 0.72, 1.15), uniform(g, rows, 0.6, 1.4)
+    changed = mel + (distinctness[..., None] - 1) * is_speech * (mel - mean)
+    changed = changed + (dynamics[..., None] - 1) * below.clamp(min=-_SPEECH_RANGE)
+    # every sound moved by some bands, and coloured
+    accent, colour = uniform(g, rows, 0, _ACCENT_BANDS), uniform(g, rows, 0, _COLOUR)
+    draws = _normal(g, 2, rows, _SOUND_KNOTS, -(-steps // _SOUND_FRAMES) + 1)
+    moves, colours = F.interpolate(draws, (bands, steps), mode="bilinear").mT
+    at = torch.arange(bands, device=mel.device) + moves * accent[..., None]
+    changed = _read_bands(changed, at) + colours * colour[..., None] * is_speech
+    changed = _blur(changed, uniform(g, rows, -0.4, 0.8).clamp(min=0))
+    return torch.where(happens(g, rows, 0.75)[..., None] > 0, changed, mel)
+
+
+def _blur(mel: Tensor, share: Tensor) -> Tensor:
+    """Let sounds run into each other, each row by its share [B, 1]."""
+    at = torch.arange(-_BLUR_REACH, _BLUR_REACH + 1, device=mel.device)
+    kernel = torch.exp(-0.5 * (at / _BLUR_FRAMES) ** 2)
+    padded = F.pad(mel.mT, (_BLUR_REACH, _BLUR_REACH), mode="replicate")
+    blurred = F.conv1d(padded.flatten(0, 1)[:, None], (kernel / kernel.sum())[None, None])[:, 0]
+    return mel + share[..., None] * (blurred.unflatten(0, (len(mel), -1)).mT - mel)
+
+
+def _read_bands(frames: Tensor, at: Tensor) -> Tensor:
+    """Read [B, T, bands] between its bands, at the places of `at`, of the same shape."""
+    at = at.clamp(0, frames.shape[2] - 1.001)
+    low = at.long()
+    share = at - low
+    return frames.gather(2, low) * (1 - share) + frames.gather(2, low + 1) * share
+
+
+def _noises(seed: int) -> Tensor:
+    """White, coloured, a tune, coloured, and so on, at about 1: f32 [_NOISES, N]."""
     samples = _NOISE_SECONDS * SAMPLE_RATE_HZ
     rng = child_rng(seed, "training noises")
-    rows = []
-    for index in range(_NOISES):
-        if index % 4 == 3 and len(speech) > samples:
-            starts = rng.integers(0, len(speech) - samples, int(rng.integers(3, 8)))
-            crowd = sum(speech[s : s + samples].float() for s in starts.tolist())
-            rows.append(crowd / crowd.std())  # type: ignore[union-attr]
-        else:
-            noise = (white_noise, coloured_noise, tune, coloured_noise)[index % 4]
-            rows.append(torch.from_numpy(noise(rng, samples, 0.0)))
+    kinds = (white_noise, coloured_noise, tune, coloured_noise)
+    rows = [torch.from_numpy(kinds[index % 4](rng, samples, 0.0)) for index in range(_NOISES)]
     return torch.stack(rows)
 
 
 def _stretch(power: Tensor, factor: Tensor) -> Tensor:
     """Stretch the band axis of every row by its factor [B, 1]."""
-    bands = power.shape[-1]
-    at = (torch.arange(bands, device=power.device) * factor).clamp(max=bands - 1.001)
-    low = at.long()
-    share = (at - low)[:, None]
-    below, above = (i[:, None].expand_as(power) for i in (low, low + 1))
-    return power.gather(2, below) * (1 - share) + power.gather(2, above) * share
+    at = torch.arange(power.shape[-1], device=power.device) * factor
+    return _read_bands(power, at[:, None].expand_as(power))
 
 
 def _smooth_curve(knots: Tensor, length: int) -> Tensor:

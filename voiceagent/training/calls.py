@@ -24,6 +24,7 @@ from voiceagent.scenes.speakers import AGENT_VOICE, Speaker, speaker
 from voiceagent.scenes.utterance import Word
 from voiceagent.training.bank import BankSpeaker
 from voiceagent.training.hearing import Listener
+from voiceagent.training.manners import with_manner
 from voiceagent.training.vocabulary import EPAD, PAD, token_id
 from voiceagent.training.word_by_word import WORD_BY_WORD_SHARE, WordByWord
 from voiceagent.training.workspace import Arrays
@@ -114,7 +115,8 @@ class CallMaker:
         if speaker_id == AGENT_VOICE:
             return self.bank
         is_by_word = child_rng(self.seed, "word by word", speaker_id).random() < WORD_BY_WORD_SHARE
-        return WordByWord(speaker(speaker_id)) if is_by_word else speaker(speaker_id)
+        somebody = with_manner(speaker(speaker_id))
+        return WordByWord(somebody) if is_by_word else somebody
 
 
 def _cut(pcm: Samples) -> Samples:

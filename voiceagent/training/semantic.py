@@ -82,8 +82,9 @@ class SemanticTask:
         self.mel = LogMel(config.mel_bands).to(device)
         self.head = self.module["head"]
         self.rows, self.twins = rows, rows // 2
+        speech = {name: track.to(device) for name, track in speech.items()}
         self.augmenter = Augmenter(speech["pcm"], seed, device)
-        self.clips = _Clips({k: v.to(device) for k, v in speech.items()}, agent.to(device))
+        self.clips = _Clips(speech, agent.to(device))
         self.held_out = self.clips.held_out(_HELD_OUT_CLIPS)
         self.is_quantised = False
 

@@ -18,6 +18,7 @@ from voiceagent.scenes.speakers import random_speaker
 from voiceagent.scenes.utterance import Utterance
 from voiceagent.serving.facts import number_words
 from voiceagent.training.lexicon import lexicon
+from voiceagent.training.manners import with_manner
 from voiceagent.training.word_by_word import WORD_BY_WORD_SHARE, WordByWord
 from voiceagent.training.workspace import Arrays
 
@@ -35,10 +36,10 @@ def speech_shard(seed: int, number: int) -> Arrays:
     rng = child_rng(seed, "speech", str(number))
     pcm: list[Samples] = []
     phones: list[NDArray[np.uint8]] = []
-    speaker = random_speaker(rng)
+    speaker = with_manner(random_speaker(rng), only_rhythm=True)
     for index in range(SENTENCES_PER_SHARD):
         if index % _SENTENCES_PER_SPEAKER == 0:
-            speaker = random_speaker(rng)
+            speaker = with_manner(random_speaker(rng), only_rhythm=True)
         said_by = WordByWord(speaker) if rng.random() < WORD_BY_WORD_SHARE else speaker
         utterance = said_by.say(sample_text(rng), draw_seed(rng))
         packets = -(-len(utterance.pcm) // PACKET_SAMPLES) + pause_packets(rng)
