@@ -1,4 +1,5 @@
 import dataclasses
+import shutil
 
 import pytest
 import torch
@@ -65,6 +66,23 @@ def test_exported_folder_opens_as_a_model_and_is_small(trained, sizes):
     assert folder.load_decoder().config == shape
     assert folder.load_codec().config == sizes
     assert 1e6 < export.folder_bytes(folder.path) < export.MOST_BYTES
+
+
+def test_a_decoder_that_goes_on_is_the_mean_of_before_and_after(trained, sizes, tmp_path):
+    export.export_codec(trained, NanoCodec(sizes, with_agent_encoder=True), ALL)
+    shape = decoder_sizes(
+        export.load_codec(trained), tuple(agent_silence(export.load_codec(trained)).tolist())
+    )
+    one, two = Decoder(shape).state_dict(), Decoder(shape).state_dict()
+    trained.write_checkpoint("decoder", {"module": one})
+    shutil.copytree(export.export_model(trained), tmp_path / "before")
+    start = open_model(tmp_path / "before")
+    trained.write_checkpoint("decoder", {"module": two})
+    name = next(key for key in one if "attention" in key and one[key].dim() >= 2)
+    mean = open_model(export.export_model(trained, start)).load_decoder().state_dict()[name]
+    torch.testing.assert_close(mean, (one[name] + two[name]) / 2, atol=2e-3, rtol=0)
+    kept = open_model(export.export_model(trained, start, has_learnt=False)).load_decoder()
+    assert torch.equal(kept.state_dict()[name], start.load_decoder().state_dict()[name])
 
 
 def test_a_run_that_goes_on_exports_the_voice_it_began_with(trained, sizes, toy_codec):

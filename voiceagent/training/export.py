@@ -22,7 +22,6 @@ from voiceagent_codec.nano import NanoCodec, load_nano_codec
 from voiceagent_codec.weights import save_checkpoint
 
 from voiceagent.model.checkpoint import FORMAT_VERSION, OwnFolder
-from voiceagent.model.decoder import Decoder
 from voiceagent.training.calls import agent_silence
 from voiceagent.training.decoder import decoder_sizes
 from voiceagent.training.vocabulary import tokens
@@ -33,6 +32,8 @@ FOLDER = "model"
 #: What a model folder may weigh.
 MOST_BYTES = 20_000_000
 _LEAST_NUMBERS = 4096
+# of a decoder that goes on from another one
+_LEARNT_SHARE = 0.5
 # stage -> parts of its network -> parts of the codec
 _LEARNT = {
     "semantic": {"encoder": "semantic"},
@@ -67,24 +68,34 @@ def load_codec(workspace: Workspace) -> NanoCodec:
     return load_nano_codec(path, {}, with_agent_encoder=True)
 
 
-def export_model(workspace: Workspace, start: OwnFolder | None = None) -> Path:
+def export_model(
+    workspace: Workspace, start: OwnFolder | None = None, *, has_learnt: bool = True
+) -> Path:
     """Write the decoder and ``config.json`` beside the codec; return the folder.
+
+    A decoder that went on from a model's is averaged with it: what a short run teaches is kept, and
+    less of what it does not show is forgotten.
 
     Args:
         workspace: of the run.
-        start: the model whose decoder it is; None: that of the run.
+        start: the model that the run goes on from; None: it began with nothing.
+        has_learnt: whether the run has a decoder; it is the one of `start` otherwise.
+
+    Source: Wortsman et al., Robust fine-tuning of zero-shot models, 2022 (the mean of weights).
     """
     codec = load_codec(workspace)
     sizes = decoder_sizes(codec, _as_tuple(agent_silence(codec)))
     folder = workspace.path / FOLDER
     path = folder / "decoder.safetensors"
-    if start is not None:
+    if start is not None and not has_learnt:
         with whole_file(path) as partial:
             shutil.copyfile(start.path / path.name, partial)
     else:
-        decoder = Decoder(sizes)
-        decoder.load_state_dict(_checkpoint(workspace, "decoder"))
-        save_checkpoint(path, decoder.state_dict(), "decoder", quantize=is_quantised)
+        weights = _checkpoint(workspace, "decoder")
+        if start is not None:
+            before = start.load_decoder().state_dict()
+            weights = {k: torch.lerp(before[k], v, _LEARNT_SHARE) for k, v in weights.items()}
+        save_checkpoint(path, weights, "decoder", quantize=is_quantised)
     files = ("codec.safetensors", "decoder.safetensors")
     document = {
         "format_version": FORMAT_VERSION,

@@ -133,8 +133,8 @@ def learn_conversation(run: TrainingRun, rank: int, size: int) -> bool:
 
 def write_and_evaluate(run: TrainingRun, rank: int, size: int) -> bool:
     """The model folder, how well it converses, its card and its curves."""
-    keeps_decoder = run.budget.teach == "voice"
-    folder = export.export_model(run.workspace, run.start if keeps_decoder else None)
+    has_learnt = run.budget.teach != "voice"
+    folder = export.export_model(run.workspace, run.start, has_learnt=has_learnt)
     count = max(_FEWEST_CALLS, round(run.budget.seconds_for("evaluate") / _SECONDS_PER_CALL))
     calls = [held_out_call(seed) for seed in tqdm(range(count), "held-out calls", leave=False)]
     frames = sum(len(call.heard) // 1920 for call in calls)
