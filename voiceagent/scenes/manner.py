@@ -72,7 +72,8 @@ class Manner:
             curves = np.stack([np.interp(hz, knots_hz, each) for each in drawn], 1)
             return np.asarray(curves[:, sound_of])
 
-        source = np.arange(num_bins)[:, None] * np.exp(draw(_SHIFT_KNOTS_HZ, self.accent))
+        shift = np.exp(draw(_SHIFT_KNOTS_HZ, self.accent))
+        source = np.asarray(np.arange(num_bins)[:, None] * shift, np.float64)
         loudness = np.logaddexp.reduce(np.concatenate(levels))
         below = loudness - np.percentile(loudness, _LOUDEST_PERCENTILE)
         gain = (self.dynamics - 1) * np.clip(below, -_SPEECH_RANGE, 0)
@@ -82,7 +83,7 @@ class Manner:
         for level in levels:
             mean = level[:, is_speech].mean(1, keepdims=True)
             away = np.where(is_speech, (self.distinctness - 1) * (level - mean), 0.0)
-            moved = _at(level + away, source) + gain
+            moved = _at(np.asarray(level + away, np.float64), source) + gain
             changed.append(_blurred(moved, self.blur_frames).astype(np.float32))
         return changed
 

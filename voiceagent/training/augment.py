@@ -191,7 +191,7 @@ def _blur(mel: Tensor, share: Tensor) -> Tensor:
     kernel = torch.exp(-0.5 * (at / _BLUR_FRAMES) ** 2)
     padded = F.pad(mel.mT, (_BLUR_REACH, _BLUR_REACH), mode="replicate")
     blurred = F.conv1d(padded.flatten(0, 1)[:, None], (kernel / kernel.sum())[None, None])[:, 0]
-    return mel + share[..., None] * (blurred.unflatten(0, (len(mel), -1)).mT - mel)
+    return mel + share[..., None] * (blurred.view(len(mel), mel.shape[2], -1).mT - mel)
 
 
 def _read_bands(frames: Tensor, at: Tensor) -> Tensor:
