@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -67,7 +69,7 @@ def test_a_timbre_with_a_manner_says_when_its_sounds_begin(rng):
     timbre = hibari.random_timbre(np.random.default_rng(1))
     bins = rng.standard_normal((BINS, FRAMES)).astype(np.float32)
     plain = hibari.Spectra(bins, bins, bins, bins, bins, np.full(FRAMES, 200, np.float32))
-    made = hibari.dataclasses.replace(timbre, uneven=False, manner=random_manner(rng))
+    made = dataclasses.replace(timbre, uneven=False, manner=random_manner(rng))
     warped, starts = hibari.apply_timbre(made, plain, [0, *STARTS, FRAMES], rng)
     assert warped.log_noise.shape == (BINS, len(warped.pitch_hz))
     assert starts == sorted(starts)

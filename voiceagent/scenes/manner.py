@@ -2,8 +2,7 @@
 
 Every vowel and consonant has a colour and a length of its own, sounds run into each other, are less
 or more distinct, quiet ones quieter. A recogniser that has heard one person's articulation in many
-timbres knows none of this. The encoder of 2026-11-23 took at most .02 of a vowel of such voices for
-another one; of Kokoro's and Piper's .14 to .33 of some: fronted, raised, flattened.
+timbres knows none of this; figures are in `voiceagent/training/README.md`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The natural voices of a training set, each with a manner of speaking of its own.
 
-Scenes have one articulation in many timbres, and a model that learnt from those alone answered 1.00
-of a hundred questions in voices made so, and .86 of Kokoro's (2026-11-23). The encoder's clips have
-only the rhythm: all else `augment.augment_mel` changes as they are heard.
+Scenes have one articulation in many timbres, and a model that learns from those alone understands
+nobody else as well (README, "Pronounced otherwise"). The encoder's clips have only the rhythm: all
+else `augment.augment_mel` changes as they are heard.
 """
 
 from __future__ import annotations
