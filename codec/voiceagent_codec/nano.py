@@ -1,8 +1,9 @@
 """The embedded codec: hears four codes of meaning, speaks one voice from eight codes.
 
-User sound -> log-mel -> causal convolutions -> residual quantiser, trained on phones alone, so its
-codes cannot become sound again. Agent codes -> causal convolutions -> `SourceFilter`. A second
-encoder makes agent codes of the agent's voice; only training and `voiceagent codec encode` need it.
+User sound -> log-mel -> causal transformer (in older models causal convolutions) -> residual
+quantiser, trained on phones alone, so its codes cannot become sound again. Agent codes -> causal
+convolutions -> `SourceFilter`. A second encoder makes agent codes of the agent's voice; only
+training and `voiceagent codec encode` need it.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from voiceagent_codec.fields import check_fields
 from voiceagent_codec.mel import LogMel, MelState
 from voiceagent_codec.quantizer import ResidualQuantizer, SplitQuantizer
 from voiceagent_codec.source_filter import PARAMETERS, SourceFilter, SourceState
+from voiceagent_codec.speech_transformer import SpeechTransformer, SpeechTransformerState
 from voiceagent_codec.streaming import SlotState, mask_or_none
 from voiceagent_codec.weights import load_into, read_checkpoint
 
@@ -33,7 +35,14 @@ SETTLING_FRAMES = 30
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class NanoCodecConfig:
-    """Sizes of a nano codec. Widths are channels from the frame rate's side of the network."""
+    """Sizes of a nano codec. Widths are channels from the frame rate's side of the network.
+
+    Attributes:
+        hearing_layers: of the transformer that hears the user; 0 is convolutions of
+            `encoder_widths`, as models before it have.
+        hearing_width: its width, a multiple of its heads.
+        hearing_heads: of its attention.
+    """
 
     user_codebooks: int = 4
     user_cardinality: int = 256
@@ -43,15 +52,25 @@ class NanoCodecConfig:
     mel_bands: int = 80
     encoder_widths: tuple[int, int, int, int] = (128, 192, 256, 256)
     decoder_widths: tuple[int, int, int, int] = (256, 224, 192, 160)
+    hearing_layers: int = 0
+    hearing_width: int = 384
+    hearing_heads: int = 6
 
     def __post_init__(self) -> None:
         check_fields(self)
         for field in ("encoder_widths", "decoder_widths"):
             if min(getattr(self, field)) < 1:
                 raise ValueError(f"{field} must be positive, not {getattr(self, field)}")
-        for field in ("code_width", "mel_bands"):
+        if self.hearing_layers < 0:
+            raise ValueError(f"hearing_layers must not be negative, not {self.hearing_layers}")
+        for field in ("code_width", "mel_bands", "hearing_width", "hearing_heads"):
             if getattr(self, field) < 1:
                 raise ValueError(f"{field} must be at least 1, not {getattr(self, field)}")
+        if self.hearing_width % self.hearing_heads or self.hearing_width % 2:
+            raise ValueError(
+                f"hearing_width must be even and a multiple of hearing_heads "
+                f"({self.hearing_heads}), not {self.hearing_width}"
+            )
         if self.agent_codebooks < 2:
             raise ValueError(f"agent_codebooks must be at least 2, not {self.agent_codebooks}")
 
@@ -75,6 +94,9 @@ class MelEncoderState(SlotState):
     stack: StackState
 
 
+HearState = MelEncoderState | SpeechTransformerState
+
+
 @dataclasses.dataclass
 class SpeakState(SlotState):
     """State of the agent's voice."""
@@ -87,7 +109,7 @@ class SpeakState(SlotState):
 class NanoState(SlotState):
     """Per-slot state of a `NanoCodec`: hearing and speaking advance independently."""
 
-    hear: MelEncoderState
+    hear: HearState
     speak: SpeakState
 
 
@@ -105,6 +127,7 @@ class MelEncoder(nn.Module):
         for narrow, wide in itertools.pairwise(widths):
             layers += [Down(narrow, wide), Residual(wide), Residual(wide, dilation=2)]
         self.stack = ConvStack(layers)
+        self.width = widths[-1]
 
     def init_state(self, num_slots: int, device: torch.device | str) -> MelEncoderState:
         """State of fresh slots."""
@@ -113,8 +136,12 @@ class MelEncoder(nn.Module):
         )
 
     def forward(self, pcm: Tensor, state: MelEncoderState, active: Tensor | None) -> Tensor:
-        """f32 [B, T * FRAME_SAMPLES] -> [B, T, widths[-1]]."""
-        latents: Tensor = self.stack(self.mel(pcm, state.mel, active), state.stack, active)
+        """f32 [B, T * FRAME_SAMPLES] -> [B, T, width]."""
+        return self.read(self.mel(pcm, state.mel, active), state, active)
+
+    def read(self, mel: Tensor, state: MelEncoderState, active: Tensor | None) -> Tensor:
+        """Log-mel [B, 8 * T, bands] -> [B, T, width]."""
+        latents: Tensor = self.stack(mel, state.stack, active)
         return latents
 
 
@@ -123,13 +150,19 @@ class SemanticEncoder(nn.Module):
 
     def __init__(self, config: NanoCodecConfig) -> None:
         super().__init__()
-        self.encoder = MelEncoder(config.mel_bands, config.encoder_widths)
-        self.project = nn.Linear(config.encoder_widths[-1], config.code_width)
+        self.encoder: MelEncoder | SpeechTransformer
+        if config.hearing_layers:
+            self.encoder = SpeechTransformer(
+                config.mel_bands, config.hearing_width, config.hearing_layers, config.hearing_heads
+            )
+        else:
+            self.encoder = MelEncoder(config.mel_bands, config.encoder_widths)
+        self.project = nn.Linear(self.encoder.width, config.code_width)
         self.quantizer = ResidualQuantizer(
             config.user_codebooks, config.user_cardinality, config.code_width
         )
 
-    def forward(self, pcm: Tensor, state: MelEncoderState, active: Tensor | None) -> Tensor:
+    def forward(self, pcm: Tensor, state: HearState, active: Tensor | None) -> Tensor:
         """f32 [B, T * FRAME_SAMPLES] -> i64 [B, T, user_codebooks]."""
         return self.quantizer.encode(self.project(self.encoder(pcm, state, active)))
 

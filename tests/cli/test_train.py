@@ -31,6 +31,7 @@ def test_train_with_a_bad_option_says_so_in_one_line(tmp_path, capsys, arguments
         ([], "all"),
         (["--from", "nano"], "hearing"),
         (["--from", "nano", "--teach", "voice"], "voice"),
+        (["--from", "nano", "--teach", "conversation"], "conversation"),
     ],
 )
 def test_train_teaches_what_it_was_told(tmp_path, monkeypatch, arguments, teach):

@@ -1,6 +1,16 @@
 import numpy as np
+import pytest
 import torch
-from voiceagent_codec.mel import BINS, LogMel, hz_to_mel, mel_filters, mel_to_hz
+import torchaudio
+from voiceagent_codec.mel import (
+    BINS,
+    LogMel,
+    WhisperMel,
+    hz_to_mel,
+    mel_filters,
+    mel_to_hz,
+    whisper_filters,
+)
 
 
 def test_mel_scale_puts_1000_hz_near_1000_mel_and_inverts():
@@ -32,3 +42,40 @@ def test_log_mel_of_silence_is_finite_and_constant():
     frames = mel(torch.zeros(1, 4800), mel.init_state(1, "cpu"), None)
     assert torch.isfinite(frames).all()
     assert frames.std() < 1e-6
+
+
+def test_whisper_filters_are_those_of_the_slaney_scale():
+    mine = whisper_filters(80)
+    other = torchaudio.functional.melscale_fbanks(
+        201, 0.0, 8000.0, 80, 16_000, norm="slaney", mel_scale="slaney"
+    )
+    torch.testing.assert_close(mine[:, :201], other.T, atol=2e-6, rtol=0)
+    assert not mine[:, 201:].any(), "Whisper hears up to 8 kHz"
+
+
+def test_whisper_mel_is_what_whispers_own_front_end_makes_of_the_sound(make_speech):
+    """Of the same sound at 16 kHz; Whisper's windows are centred, so they are 15 ms ahead."""
+    from faster_whisper.feature_extractor import FeatureExtractor
+
+    pcm = make_speech(2.4)
+    mel = WhisperMel()
+    mine = mel(pcm, mel.init_state(1, "cpu"), None)[0]
+    narrow = torchaudio.functional.resample(pcm, 24_000, 16_000, lowpass_filter_width=64)
+    theirs = torch.from_numpy(FeatureExtractor()(narrow[0].numpy(), padding=0)).T
+    # windows of both end at (n + 1) * 10 ms where mine is two frames later and theirs 2.5 ms off
+    mine, theirs = mine[20:200], theirs[19:199]
+    loud = theirs > theirs.max() - 1.0
+    assert (mine - theirs)[loud].abs().mean() < 0.08
+
+
+@pytest.mark.parametrize("kind", [LogMel, WhisperMel])
+def test_a_mel_says_its_own_scale(kind, make_speech):
+    mel = kind()
+    soft, loud = (
+        mel(gain * make_speech(0.8), mel.init_state(1, "cpu"), None) for gain in (0.1, 1.0)
+    )
+    is_loud = soft > soft.max() - 0.5
+    change = (loud - soft)[is_loud] / np.log(10)
+    torch.testing.assert_close(change, torch.full_like(change, mel.scale), atol=0.02, rtol=0)
+    silence = mel(torch.zeros(1, 2400), mel.init_state(1, "cpu"), None)
+    torch.testing.assert_close(silence, torch.full_like(silence, mel.least), atol=1e-5, rtol=0)

@@ -106,7 +106,14 @@ def test_encode_agent_without_the_agent_encoder_says_so():
 
 
 @pytest.mark.parametrize(
-    "sizes", [{"encoder_widths": [1, 2, 3]}, {"agent_codebooks": 1}, {"colour": 3}]
+    "sizes",
+    [
+        {"encoder_widths": [1, 2, 3]},
+        {"agent_codebooks": 1},
+        {"colour": 3},
+        {"hearing_layers": -1},
+        {"hearing_width": 100},
+    ],
 )
 def test_load_nano_codec_of_impossible_sizes_names_the_field(tmp_path, sizes):
     with pytest.raises(ValueError, match=next(iter(sizes))):
@@ -131,3 +138,15 @@ def test_load_nano_codec_of_another_size_names_tensor_and_shapes(tmp_path):
     save_checkpoint(path, small.state_dict(), "nano-codec")
     with pytest.raises(WeightsError, match=r"shape \[4, 240\], expected \[128, 240\]"):
         load_nano_codec(path, {})
+
+
+def test_a_model_that_hears_by_convolutions_is_still_read(tmp_path):
+    """As all models were until 2026-11-23; their sizes say nothing of a transformer."""
+    sizes = {"encoder_widths": [4, 4, 4, 4], "decoder_widths": [4, 4, 4, 4]}
+    older = NanoCodec(NanoCodecConfig(encoder_widths=(4, 4, 4, 4), decoder_widths=(4, 4, 4, 4)))
+    path = tmp_path / "codec.safetensors"
+    save_checkpoint(path, older.state_dict(), "nano-codec")
+    codec = load_nano_codec(path, sizes)
+    assert codec.encode_user(torch.zeros(1, 1920 * 3)).shape == (1, 3, 4)
+    with pytest.raises(WeightsError, match=r"conv1\.weight"):
+        load_nano_codec(path, sizes | {"hearing_layers": 4})

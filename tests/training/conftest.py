@@ -14,7 +14,12 @@ def workspace(tmp_path):
 def sizes():
     """A codec of the real shape at toy width."""
     return NanoCodecConfig(
-        code_width=8, encoder_widths=(8, 8, 12, 12), decoder_widths=(12, 12, 8, 8)
+        code_width=8,
+        encoder_widths=(8, 8, 12, 12),
+        decoder_widths=(12, 12, 8, 8),
+        hearing_layers=1,
+        hearing_width=16,
+        hearing_heads=2,
     )
 
 

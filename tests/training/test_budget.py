@@ -27,6 +27,9 @@ def test_budget_is_shared_out_completely(workers):
     tuning = Budget(seconds=1000, workers=workers, teach="hearing")
     assert sum(map(tuning.seconds_for, tuning.shares)) == pytest.approx(1000)
     assert "voice" not in tuning.shares
+    conversation = Budget(seconds=1000, workers=workers, teach="conversation")
+    assert sum(map(conversation.seconds_for, conversation.shares)) == pytest.approx(1000)
+    assert not {"semantic", "voice"} & set(conversation.shares)
     voice = Budget(seconds=1000, workers=workers, teach="voice")
     assert sum(map(voice.seconds_for, voice.shares)) == pytest.approx(1000)
 
@@ -37,10 +40,11 @@ def test_budget_on_a_gpu_is_the_time_of_stages_one_after_the_other():
     seconds = [budget.seconds_for(stage) for stage in GPU_SHARES if stage not in beside]
     assert sum(seconds) == pytest.approx(1000)
     assert set(GPU_SHARES) == set(SHARES)
-    tuning = Budget(seconds=1000, workers=16, on_gpu=True, teach="hearing")
-    beside = {"dialogues"}
-    seconds = [tuning.seconds_for(stage) for stage in tuning.shares if stage not in beside]
-    assert sum(seconds) == pytest.approx(1000)
+    for teach in ("hearing", "conversation"):
+        tuning = Budget(seconds=1000, workers=16, on_gpu=True, teach=teach)
+        beside = {"dialogues"}
+        seconds = [tuning.seconds_for(stage) for stage in tuning.shares if stage not in beside]
+        assert sum(seconds) == pytest.approx(1000)
 
 
 def test_budget_of_seconds_is_refused_and_a_short_one_says_what_it_skips():

@@ -91,7 +91,7 @@ def test_a_run_that_goes_on_exports_the_voice_it_began_with(trained, sizes, toy_
     torch.manual_seed(5)
     start = NanoCodec(sizes, with_agent_encoder=True)
     voice = start.voice.head.weight.clone()
-    export.export_codec(trained, start, ["semantic"])
+    export.export_codec(trained, NanoCodec(sizes, with_agent_encoder=True), ["semantic"], start)
     codec = export.load_codec(trained)
     torch.testing.assert_close(codec.voice.head.weight, voice, atol=2e-3, rtol=0)
     torch.testing.assert_close(

@@ -5,7 +5,7 @@ import torch
 
 from voiceagent.cli import main
 from voiceagent.errors import ConfigError
-from voiceagent.model.checkpoint import open_model
+from voiceagent.model.checkpoint import NANO_FOLDER, open_model
 from voiceagent.serving.engine import Engine
 from voiceagent.serving.playback import play
 from voiceagent.training import budget, pipeline, processes
@@ -14,6 +14,7 @@ from voiceagent.training.clock import Deadline
 from voiceagent.training.export import MOST_BYTES, folder_bytes
 from voiceagent.training.pipeline import train_nano
 from voiceagent.training.run import TrainingRun
+from voiceagent.training.stages import write_codec
 
 
 def a_run(path, workers=1, deadline=None):
@@ -70,6 +71,19 @@ def test_a_run_that_goes_on_keeps_the_voice_and_teaches_the_ear_in_all_processes
     assert "voice" not in stages
     assert stages["semantic"] == [pipeline.learn_hearing] * 2
     assert set(stages) == {*time.shares, "codec"}
+
+
+def test_a_run_that_teaches_conversation_has_no_stage_for_ear_or_voice(tmp_path):
+    time = Budget(seconds=60, workers=2, teach="conversation")
+    run = TrainingRun(
+        path=tmp_path, seed=1, budget=time, deadline=Deadline(), start=open_model("nano")
+    )
+    stages = dict(pipeline._stages(run))
+    assert set(stages) == {"speech", "codec", "bank", "dialogues", "decoder", "evaluate"}
+    assert set(stages) == {*time.shares, "codec"}
+    write_codec(run, 0, 1)
+    kept = tmp_path / "model" / "codec.safetensors"
+    assert kept.read_bytes() == (NANO_FOLDER / "codec.safetensors").read_bytes()
 
 
 @pytest.mark.parametrize(("device", "learners"), [("cpu", 2), ("cuda", 1)])

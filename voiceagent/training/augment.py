@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 import torchaudio.functional as audio
 from torch import Tensor
+from voiceagent_codec.mel import LogMel, MelFrames
 
 from voiceagent.audio.framing import PACKET_SAMPLES, SAMPLE_RATE_HZ
 from voiceagent.scenes.noise import coloured_noise, tune, white_noise
@@ -22,8 +23,8 @@ _ROOM_SAMPLES = SAMPLE_RATE_HZ * 2 // 5
 # a telephone's rate is a third of ours
 _NARROW = 3
 _MU_LAW_LEVELS = 256
-# the scale of `voiceagent_codec.mel.LogMel`
-_MEL_SCALE, _MEL_OFFSET, _MEL_FLOOR = 0.4, 1.2, 1e-4
+# the scale that all of it is done in, that of `voiceagent_codec.mel.LogMel`
+_MEL_SCALE, _MEL_OFFSET, _MEL_FLOOR = LogMel.scale, LogMel.offset, 1e-4
 # frames this far below the loudest, in that scale, are no speech
 _SPEECH_RANGE = 1.6
 # width of the most that sounds run into each other, in frames of 10 ms
@@ -143,13 +144,20 @@ class Augmenter:
         return pcm * kept
 
 
-def augment_mel(mel: Tensor, g: torch.Generator) -> Tensor:
+def augment_mel(frames: Tensor, g: torch.Generator, of: MelFrames) -> Tensor:
     """Other microphones, throats and tongues: gain, tilt, floor, formants, articulation, gaps.
 
     Args:
-        mel: [B, T, bands], of `LogMel`.
+        frames: [B, T, bands].
         g: where the draws come from.
+        of: what made them, for their scale.
     """
+    ratio = _MEL_SCALE / of.scale
+    changed = _augmented((frames - of.offset) * ratio + _MEL_OFFSET, g)
+    return ((changed - _MEL_OFFSET) / ratio + of.offset).clamp(min=of.least)
+
+
+def _augmented(mel: Tensor, g: torch.Generator) -> Tensor:
     power = torch.exp((_pronounce(mel, g) - _MEL_OFFSET) / _MEL_SCALE) - _MEL_FLOOR
     rows, steps, bands = power.shape
     is_other = happens(g, rows, 0.25)

@@ -54,11 +54,26 @@ GPU_TUNING_SHARES = {
     "decoder": 0.51,
     "evaluate": 0.05,
 }
+#: The same for a run that teaches the decoder of a model alone, on CPUs and where a GPU learns.
+CONVERSATION_SHARES = {
+    "speech": 0.01,
+    "bank": 0.02,
+    "dialogues": 0.45,
+    "decoder": 0.48,
+    "evaluate": 0.04,
+}
+GPU_CONVERSATION_SHARES = {
+    "speech": 0.02,
+    "bank": 0.01,
+    "dialogues": 0.87,
+    "decoder": 0.92,
+    "evaluate": 0.05,
+}
 #: The same for a run that teaches the voice of a model, on CPUs as on a GPU.
 VOICE_SHARES = {"voice_data": 0.03, "voice": 0.93, "evaluate": 0.04}
-#: What a run teaches: everything from nothing, or of a model its hearing and conversation, or its
-#: voice.
-Teach = Literal["all", "hearing", "voice"]
+#: What a run teaches: everything from nothing, or of a model its hearing and conversation, its
+#: conversation alone, or its voice.
+Teach = Literal["all", "hearing", "conversation", "voice"]
 #: Stages that two processes run side by side, each on a core of its own; but in a run that goes on
 #: from a model there is one of them, and all processes work on it.
 SIDE_BY_SIDE = ("semantic", "voice")
@@ -102,6 +117,8 @@ class Budget:
         """Stage -> share of the time, in the order of the pipeline."""
         if self.teach == "voice":
             return VOICE_SHARES
+        if self.teach == "conversation":
+            return GPU_CONVERSATION_SHARES if self.on_gpu else CONVERSATION_SHARES
         if self.is_tuning:
             return GPU_TUNING_SHARES if self.on_gpu else TUNING_SHARES
         return GPU_SHARES if self.on_gpu else SHARES

@@ -24,6 +24,7 @@ from voiceagent_codec.weights import save_checkpoint
 from voiceagent.model.checkpoint import FORMAT_VERSION, OwnFolder
 from voiceagent.training.calls import agent_silence
 from voiceagent.training.decoder import decoder_sizes
+from voiceagent.training.sizes import CODEC_SIZES
 from voiceagent.training.vocabulary import tokens
 from voiceagent.training.workspace import Workspace
 
@@ -46,15 +47,23 @@ def is_quantised(name: str, value: Tensor) -> bool:
     return value.dim() >= 2 and value.numel() >= _LEAST_NUMBERS and "codebooks" not in name
 
 
-def export_codec(workspace: Workspace, codec: NanoCodec, learnt: Sequence[str]) -> None:
+def export_codec(
+    workspace: Workspace,
+    codec: NanoCodec,
+    learnt: Sequence[str],
+    before: NanoCodec | None = None,
+) -> None:
     """Write ``codec.safetensors``.
 
     Args:
         workspace: of the run.
         codec: with the agent's encoder; what the run has learnt of it is put into it.
         learnt: stages, of ``semantic`` and ``voice``.
+        before: where all else comes from.
     """
-    state = codec.state_dict()
+    state = codec.state_dict() if before is None else before.state_dict()
+    if before is not None and "semantic" in learnt:  # it may have been of another kind
+        state = {name: value for name, value in state.items() if not name.startswith("semantic.")}
     for stage in learnt:
         state |= _renamed(_checkpoint(workspace, stage), _LEARNT[stage])
     codec.load_state_dict(state)
@@ -62,10 +71,15 @@ def export_codec(workspace: Workspace, codec: NanoCodec, learnt: Sequence[str]) 
     save_checkpoint(path, codec.state_dict(), "nano-codec", quantize=is_quantised)
 
 
+def keep_codec(workspace: Workspace, start: OwnFolder) -> None:
+    """Take the codec of the model that a run goes on from, byte by byte."""
+    _keep(start, workspace.file(f"{FOLDER}/codec.safetensors"))
+
+
 def load_codec(workspace: Workspace) -> NanoCodec:
-    """Read what `export_codec` wrote, with the agent's encoder."""
+    """Read what `export_codec` or `keep_codec` wrote, with the agent's encoder."""
     path = workspace.path / FOLDER / "codec.safetensors"
-    return load_nano_codec(path, {}, with_agent_encoder=True)
+    return load_nano_codec(path, dataclasses.asdict(CODEC_SIZES), with_agent_encoder=True)
 
 
 def export_model(
@@ -88,8 +102,7 @@ def export_model(
     folder = workspace.path / FOLDER
     path = folder / "decoder.safetensors"
     if start is not None and not has_learnt:
-        with whole_file(path) as partial:
-            shutil.copyfile(start.path / path.name, partial)
+        _keep(start, path)
     else:
         weights = _checkpoint(workspace, "decoder")
         if start is not None:
@@ -115,6 +128,11 @@ def export_model(
 def folder_bytes(folder: Path) -> int:
     """What the weights of a model folder weigh."""
     return sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+
+
+def _keep(start: OwnFolder, path: Path) -> None:
+    with whole_file(path) as partial:
+        shutil.copyfile(start.path / path.name, partial)
 
 
 def _checkpoint(workspace: Workspace, name: str) -> dict[str, Tensor]:

@@ -112,6 +112,7 @@ def train(
         lr=task.learning_rate,
         betas=task.betas,
         weight_decay=task.weight_decay,
+        fused=True,
     )
     clock = _read(task, optimiser, workspace) or Clock()
     generator = torch.Generator(task.device).manual_seed(

@@ -4,7 +4,7 @@ speech and voice data -> semantic encoder beside the agent's voice -> codec writ
 agent's sentences -> calls as tokens -> decoder -> model written -> a first evaluation -> card and
 curves. On a GPU the decoder learns in one process while the others still make calls. A run that
 goes on from a model keeps its voice, and teaches the encoder in all processes; or it teaches the
-voice and keeps all else.
+decoder alone, or the voice alone.
 """
 
 from __future__ import annotations
@@ -59,20 +59,23 @@ def _stages(run: TrainingRun) -> list[tuple[str, Sequence[Work]]]:
     workers = run.budget.workers
     # on CPUs all processes teach one network together
     learners = workers if run.device == "cpu" else 1
+    voice_data: tuple[str, Sequence[Work]] = ("voice_data", [make_voice_data] * workers)
     if run.budget.teach == "voice":
         return [
-            ("voice_data", [make_voice_data] * workers),
+            voice_data,
             ("voice", [learn_voice] * learners),
             ("codec", [write_codec]),
             ("evaluate", [write_and_evaluate]),
         ]
     learning: list[tuple[str, Sequence[Work]]]
-    if run.start is not None:
-        learning = [("semantic", [learn_hearing] * learners)]
+    if run.budget.teach == "conversation":
+        learning = []
+    elif run.start is not None:
+        learning = [voice_data, ("semantic", [learn_hearing] * learners)]
     elif workers == 1:
-        learning = [("semantic", [learn_hearing]), ("voice", [learn_voice])]
+        learning = [voice_data, ("semantic", [learn_hearing]), ("voice", [learn_voice])]
     else:
-        learning = [("semantic", [learn_hearing, learn_voice])]
+        learning = [voice_data, ("semantic", [learn_hearing, learn_voice])]
     conversing: list[tuple[str, Sequence[Work]]] = (
         [("dialogues", [make_calls] * workers), ("decoder", [learn_conversation] * workers)]
         if run.device == "cpu" or workers == 1
@@ -80,7 +83,6 @@ def _stages(run: TrainingRun) -> list[tuple[str, Sequence[Work]]]:
     )
     return [
         ("speech", [make_speech] * workers),
-        ("voice_data", [make_voice_data] * workers),
         *learning,
         ("codec", [write_codec]),
         ("bank", [make_bank] * workers),

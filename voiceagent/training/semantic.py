@@ -15,13 +15,14 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from voiceagent_codec.mel import LogMel
-from voiceagent_codec.nano import FRAME_SAMPLES, NanoCodecConfig, SemanticEncoder
+from voiceagent_codec.nano import FRAME_SAMPLES, MelEncoder, NanoCodecConfig, SemanticEncoder
+from voiceagent_codec.speech_transformer import RING_CHUNKS, SpeechTransformer
 
 from voiceagent.audio.framing import PACKET_SAMPLES
 from voiceagent.scenes.phones import PHONES
 from voiceagent.training.augment import Augmenter, augment_mel, happens, uniform
 from voiceagent.training.codebooks import CodebookTrainer
+from voiceagent.training.whisper_start import begin_with_whisper
 
 CLIP_FRAMES = 24
 _SUBFRAMES = FRAME_SAMPLES // PACKET_SAMPLES
@@ -39,7 +40,7 @@ class SemanticTask:
     """See the module's docstring; a `loop.Task`."""
 
     name = "semantic"
-    learning_rate = 2e-3
+    learning_rate = 5e-4
     betas = (0.9, 0.98)
     weight_decay = 0.02
 
@@ -51,6 +52,8 @@ class SemanticTask:
         seed: int,
         device: str = "cpu",
         rows: int = 16,
+        *,
+        is_whisper: bool = False,
     ) -> None:
         """Begin.
 
@@ -61,10 +64,13 @@ class SemanticTask:
             seed: of weights and noises.
             device: of the network and of the sound.
             rows: clips in a batch; half as many come twice.
+            is_whisper: a transformer begins with Whisper's weights.
         """
         torch.manual_seed(seed)
         self.config = config
         self.encoder = encoder = SemanticEncoder(config).requires_grad_(True)
+        if is_whisper and isinstance(encoder.encoder, SpeechTransformer):
+            begin_with_whisper(encoder.encoder)
         self.codebooks = CodebookTrainer(encoder.quantizer)
         self.module = nn.ModuleDict(
             {
@@ -79,7 +85,7 @@ class SemanticTask:
         )
         self.module.to(device)
         self.device = torch.device(device)
-        self.mel = LogMel(config.mel_bands).to(device)
+        self.mel = encoder.encoder.mel
         self.head = self.module["head"]
         self.rows, self.twins = rows, rows // 2
         speech = {name: track.to(device) for name, track in speech.items()}
@@ -94,7 +100,7 @@ class SemanticTask:
         self.is_quantised = progress > _UNQUANTISED
         with torch.no_grad():
             pcm, phones, source = self._batch(generator, amount)
-            mel = augment_mel(self._mel(pcm), generator)
+            mel = augment_mel(self._mel(pcm), generator, self.mel)
         loss, losses = self._losses(self._latents(mel), phones, source, generator)
         return loss, {name: part.item() for name, part in losses.items()}
 
@@ -173,16 +179,16 @@ class SemanticTask:
                 pcm = pcm.index_copy(0, chosen, effect(pcm[chosen]))
         return pcm
 
-    def _mel(self, pcm: Tensor) -> Tensor:
-        frames: Tensor = self.mel(pcm, self.mel.init_state(len(pcm), self.device), None)
+    def _mel(self, pcm: Tensor, encoder: SemanticEncoder | None = None) -> Tensor:
+        mel = (encoder or self.encoder).encoder.mel
+        frames: Tensor = mel(pcm, mel.init_state(len(pcm), self.device), None)
         return frames
 
     def _latents(self, mel: Tensor, encoder: SemanticEncoder | None = None) -> Tensor:
         encoder = encoder or self.encoder
-        stack = encoder.encoder.stack
-        # convolutions are matrix products here: in bfloat16 a step takes 0.6 of the time
+        # nearly all of it is matrix products: in bfloat16 a step takes 0.6 of the time
         with torch.autocast(self.device.type, torch.bfloat16):
-            hidden = stack(mel, stack.init_state(len(mel), mel.device), None)
+            hidden = _from_anywhere(encoder.encoder, mel)
         latents: Tensor = encoder.project(hidden.float())
         return latents
 
@@ -212,6 +218,15 @@ class SemanticTask:
         logits = self.head(latents).unflatten(-1, (_SUBFRAMES, -1))
         first, second, where = logits.split((len(PHONES), len(PHONES), 4), -1)
         return first, second, where, commitment
+
+
+def _from_anywhere(ear: MelEncoder | SpeechTransformer, mel: Tensor) -> Tensor:
+    """Hear clips, each from any place of a call: [B, T, width]."""
+    if isinstance(ear, MelEncoder):
+        return ear.read(mel, ear.init_state(len(mel), mel.device), None)
+    state = ear.init_state(len(mel), mel.device)
+    state.phase.random_(RING_CHUNKS)
+    return ear.read(mel, state, None)
 
 
 class _Clips:

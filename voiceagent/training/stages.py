@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from torch import Tensor
 from tqdm import tqdm
-from voiceagent_codec.nano import NanoCodec, NanoCodecConfig
+from voiceagent_codec.nano import NanoCodec
 
 from voiceagent.training import card, export, loop, speech, voice_data
 from voiceagent.training.augment import Augmenter
@@ -19,6 +19,7 @@ from voiceagent.training.run import TrainingRun
 from voiceagent.training.semantic import SemanticTask
 from voiceagent.training.semantic_tuning import SemanticTuningTask
 from voiceagent.training.shards import GrowingShards, ShardPlan, joined, make_shards
+from voiceagent.training.sizes import CODEC_SIZES
 from voiceagent.training.voice import VoiceTask
 from voiceagent.training.voice_tuning import VoiceTuningTask
 from voiceagent.training.workspace import Arrays, Workspace, read_shards
@@ -53,7 +54,7 @@ def learn_hearing(run: TrainingRun, rank: int, size: int) -> bool:
     agent = _joined(run.workspace, "voice_data", "pcm")
     rows = _ROWS[run.device]["semantic"]
     if run.start is None:
-        task = SemanticTask(NanoCodecConfig(), data, agent, run.seed, run.device, rows)
+        task = SemanticTask(CODEC_SIZES, data, agent, run.seed, run.device, rows, is_whisper=True)
         return _learn(run, task, loop.World(rank, size))
     codec = run.start.load_codec(with_agent_encoder=True)
     tuning = SemanticTuningTask(codec, data, agent, run.seed, run.device, rows)
@@ -66,7 +67,7 @@ def learn_voice(run: TrainingRun, rank: int, size: int) -> bool:
     data = {name: _joined(run.workspace, "voice_data", name) for name in names}
     rows = _ROWS[run.device]["voice"]
     if run.start is None:
-        task = VoiceTask(NanoCodecConfig(), data, run.seed, run.device, rows)
+        task = VoiceTask(CODEC_SIZES, data, run.seed, run.device, rows)
     else:
         codec = run.start.load_codec(with_agent_encoder=True)
         task = VoiceTuningTask(codec, data, run.seed, run.device, rows)
@@ -75,13 +76,16 @@ def learn_voice(run: TrainingRun, rank: int, size: int) -> bool:
 
 def write_codec(run: TrainingRun, rank: int, size: int) -> bool:
     """The codec as it will be shipped."""
-    if run.start is None:
-        codec = NanoCodec(NanoCodecConfig(), with_agent_encoder=True)
+    if run.start is not None and run.budget.teach == "conversation":
+        export.keep_codec(run.workspace, run.start)
+    elif run.start is None:
+        codec = NanoCodec(CODEC_SIZES, with_agent_encoder=True)
         export.export_codec(run.workspace, codec, ["semantic", "voice"])
     else:
-        codec = run.start.load_codec(with_agent_encoder=True)
+        codec = NanoCodec(CODEC_SIZES, with_agent_encoder=True)
+        before = run.start.load_codec(with_agent_encoder=True)
         learnt = "voice" if run.budget.teach == "voice" else "semantic"
-        export.export_codec(run.workspace, codec, [learnt])
+        export.export_codec(run.workspace, codec, [learnt], before)
     return True
 
 

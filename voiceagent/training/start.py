@@ -7,22 +7,22 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from voiceagent_codec.nano import NanoCodecConfig
-
 from voiceagent.errors import ConfigError
 from voiceagent.model.checkpoint import NANO_FOLDER, OwnFolder, open_model
 from voiceagent.training.calls import agent_silence
 from voiceagent.training.decoder import decoder_sizes
+from voiceagent.training.sizes import CODEC_SIZES, with_transformer
 from voiceagent.training.vocabulary import tokens
 
 _WHAT = "name 'nano' or a folder such as nano-training/model"
 
 
-def open_start(model: str) -> OwnFolder:
+def open_start(model: str, teach: str = "hearing") -> OwnFolder:
     """Open a model that can be trained further; all of it is read once, for a run to rely on.
 
     Args:
         model: 'nano' or a folder that `voiceagent train nano` wrote.
+        teach: what the run will teach it; one that hears by convolutions must learn that anew.
 
     Raises:
         ConfigError: it is no such folder, or has another vocabulary or other sizes.
@@ -41,7 +41,13 @@ def open_start(model: str) -> OwnFolder:
             f"({', '.join(differ) or 'in another order'}); train without --from"
         )
     codec = folder.load_codec(with_agent_encoder=True)
-    _compare(model, "codec", codec.config, NanoCodecConfig())
+    if codec.config.hearing_layers == 0:
+        if teach != "hearing":
+            raise ConfigError(
+                f"--from {model}: hears by convolutions, as models before 2026-11-23 did; give it "
+                "another ear first, with --teach hearing"
+            )
+    _compare(model, "codec", with_transformer(codec.config), CODEC_SIZES)
     wanted = decoder_sizes(codec, tuple(int(code) for code in agent_silence(codec)))
     _compare(model, "decoder", folder.decoder, wanted)
     folder.load_decoder()
