@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 import torch
 
@@ -78,3 +80,15 @@ def test_codes_are_one_row_per_frame_for_more_calls_than_fit_at_once(listener, g
     codes = listener.codes(pcm, pcm, [CLEAN] * 14, generator)
     assert codes.shape == (14, 3, 4)
     assert codes.dtype == torch.uint8
+
+
+def test_codes_are_those_of_the_codec_up_to_the_rounding_of_bfloat16(
+    listener, nano_codec, call, generator
+):
+    listener = dataclasses.replace(listener, codec=nano_codec)
+    codes = listener.codes(*call, [CLEAN] * 4, generator)
+    wanted = nano_codec.encode_user(call[0])
+    assert codes.shape == wanted.shape
+    assert (codes == wanted)[..., 0].float().mean() > 0.8
+    shuffled = listener.codes(call[0].flip(0), call[1], [CLEAN] * 4, generator)
+    assert (shuffled == wanted)[..., 0].float().mean() < 0.6

@@ -38,7 +38,7 @@ refuses everything else.
 
 Synthetic speech only, made while training: espeak-ng, flite (without its voice kal), and the voice
 hibari, stretched into other people; the agent speaks as hibari itself. {hours}. No recording of a
-person.
+person, but for those that OpenAI trained Whisper on: the ear began with the encoder of its tiny.en.
 
 ## Sizes
 
@@ -53,6 +53,25 @@ person.
 
 Anything outside the domain; other languages; names that are not in its list; sums above twenty. Day
 and time come from the server, not from the weights. Nothing here was measured with people.
+
+## Licence of Whisper
+
+MIT License. Copyright (c) 2022 OpenAI
+
+Permission is hereby granted, free of charge, to any person obtaining a copy of this software and
+associated documentation files (the "Software"), to deal in the Software without restriction,
+including without limitation the rights to use, copy, modify, merge, publish, distribute,
+sublicense, and/or sell copies of the Software, and to permit persons to whom the Software is
+furnished to do so, subject to the following conditions:
+
+The above copyright notice and this permission notice shall be included in all copies or
+substantial portions of the Software.
+
+THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT
+NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND
+NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM,
+DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT
+OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.
 """
 
 
