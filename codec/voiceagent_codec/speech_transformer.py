@@ -154,8 +154,8 @@ def ring_of_places(width: int) -> Tensor:
 def _hidden(heard: Tensor, chunks: int) -> Tensor:
     """Which rows each new one must not look at: bool [B, 1, N, 48 + N]."""
     new = torch.arange(chunks, device=heard.device).repeat_interleave(CHUNK_ROWS)
-    all_ = torch.arange(-PAST_CHUNKS, chunks, device=heard.device).repeat_interleave(CHUNK_ROWS)
-    back = new[:, None] - all_
+    seen = torch.arange(-PAST_CHUNKS, chunks, device=heard.device).repeat_interleave(CHUNK_ROWS)
+    back = new[:, None] - seen
     is_out = (back < 0) | (back > PAST_CHUNKS)
-    is_before_all = all_ < -heard[:, None]
+    is_before_all = seen < -heard[:, None]
     return (is_out | is_before_all[:, None])[:, None]

@@ -1,9 +1,12 @@
 import dataclasses
+import hashlib
 import json
 import shutil
 
 import pytest
 from voiceagent_codec.errors import WeightsError
+from voiceagent_codec.nano import NanoCodec, NanoCodecConfig
+from voiceagent_codec.weights import save_checkpoint
 
 from voiceagent.errors import ConfigError
 from voiceagent.model.checkpoint import NANO_FOLDER
@@ -71,3 +74,18 @@ def test_a_model_of_another_version_is_refused_by_name(tmp_path, change, message
     (folder / "config.json").write_text(json.dumps(config))
     with pytest.raises(ConfigError, match=f"--from .*older: .*{message}"):
         open_start(str(folder))
+
+
+def test_a_model_that_hears_by_convolutions_needs_another_ear_first(tmp_path):
+    folder = shutil.copytree(NANO_FOLDER, tmp_path / "older")
+    path = folder / "codec.safetensors"
+    codec = NanoCodec(NanoCodecConfig(), with_agent_encoder=True)
+    save_checkpoint(path, codec.state_dict(), "nano-codec")
+    config = json.loads((folder / "config.json").read_text())
+    config["codec"] = {}  # as it was: the sizes of every model until 2026-11-23
+    config["sha256"][path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
+    (folder / "config.json").write_text(json.dumps(config))
+    assert open_start(str(folder), "hearing").load_codec().config.hearing_layers == 0
+    for teach in ("voice", "conversation"):
+        with pytest.raises(ConfigError, match=r"older: hears by convolutions.*--teach hearing"):
+            open_start(str(folder), teach)

@@ -21,6 +21,12 @@ _DATA = {
     "voice_data": "the agent's voice",
     "dialogues": "calls",
 }
+_SPEECH = """\
+Synthetic speech only, made while training: espeak-ng, flite (without its voice kal), and the voice
+hibari, stretched into other people; the agent speaks as hibari itself. {hours}. No recording of a
+person, but for those that OpenAI trained Whisper on: the ear began with the encoder of its tiny.en.
+"""
+_WIDTH = 98
 _LIMITS = "## What it cannot do\n"
 
 _CARD = """\
@@ -36,9 +42,7 @@ refuses everything else.
 
 ## Data
 
-Synthetic speech only, made while training: espeak-ng, flite (without its voice kal), and the voice
-hibari, stretched into other people; the agent speaks as hibari itself. {hours}. No recording of a
-person, but for those that OpenAI trained Whisper on: the ear began with the encoder of its tiny.en.
+{data}
 
 ## Sizes
 
@@ -91,7 +95,7 @@ def write(workspace: Workspace, folder: Path, figures: dict[str, Any]) -> None:
     text = _CARD.format(
         origin=_origin(run),
         questions=len(in_domain_turns()),
-        hours=_data(hours, "from" in run),
+        data=_data(hours, "from" in run),
         megabytes=folder_bytes(folder) / 1e6,
         codec_mb=(folder / "codec.safetensors").stat().st_size / 1e6,
         decoder_mb=(folder / "decoder.safetensors").stat().st_size / 1e6,
@@ -141,7 +145,7 @@ def _origin(run: dict[str, Any]) -> str:
     return textwrap.fill(
         f"Voiceagent {__version__}, {run['budget_s'] / 60:.0f} minutes with {run['workers']} "
         f"processes, seed {run['seed']}: {began}.",
-        100,
+        _WIDTH,
     )
 
 
@@ -150,7 +154,9 @@ def _data(hours: dict[str, float], is_more: bool) -> str:
     made = ", ".join(
         f"{hours[name]:.1f} h of {what}" for name, what in _DATA.items() if hours[name]
     )
-    return f"{made}, beside what the model before was taught with" if is_more else made
+    if is_more:
+        made += ", beside what the model before was taught with"
+    return textwrap.fill(_SPEECH.format(hours=made), _WIDTH)
 
 
 def _listed(figures: dict[str, Any]) -> str:
