@@ -76,6 +76,9 @@ class Codec(ABC, Generic[State]):
     ) -> State:
         """New state of `num_slots` fresh slots. Next: `encode_step` or `decode_step`."""
 
+    def use_int8(self) -> None:  # most have nothing to gain
+        """Compute in 8 bits what is fast and good enough in them on this CPU. Call once, last."""
+
     @abstractmethod
     def encode_step(self, pcm: Tensor, state: State, active: Tensor) -> Tensor:
         """Hear one frame per slot.

@@ -21,6 +21,7 @@ from voiceagent_codec.base import Codec, CodecSpec, CodeSpace
 from voiceagent_codec.conv import CausalConv, ConvStack, Down, Residual, StackState, Up
 from voiceagent_codec.errors import CodecError
 from voiceagent_codec.fields import check_fields
+from voiceagent_codec.int8 import use_int8
 from voiceagent_codec.mel import LogMel, MelState
 from voiceagent_codec.quantizer import ResidualQuantizer, SplitQuantizer
 from voiceagent_codec.source_filter import PARAMETERS, SourceFilter, SourceState
@@ -294,6 +295,11 @@ class NanoCodec(nn.Module, Codec[NanoState]):
         samples: Tensor = self.voice(codes, state, None)
         return samples
 
+    def use_int8(self) -> None:
+        """See `Codec.use_int8`: the ear's layers, where most of the weights are."""
+        if isinstance(self.semantic.encoder, SpeechTransformer):
+            use_int8(self.semantic.encoder.layers)
+
     def measure_silence(self) -> None:
         """Set `user_silence` to the codes of a settled silence. Call after loading weights."""
         device = self.user_silence.device
@@ -328,5 +334,6 @@ def load_nano_codec(
     codec = NanoCodec(config, with_agent_encoder=with_agent_encoder).eval()
     unused = () if with_agent_encoder else ("agent_encoder.",)
     load_into(codec, read_checkpoint(path, "nano-codec"), path, unused_prefixes=unused)
+    codec.semantic.quantizer.freeze()
     codec.measure_silence()
     return codec

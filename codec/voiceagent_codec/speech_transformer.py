@@ -25,7 +25,8 @@ from voiceagent_codec.streaming import SlotState, write
 CHUNK_ROWS = 4
 PAST_CHUNKS = 12
 RING_CHUNKS = 375
-_PAST_ROWS = PAST_CHUNKS * CHUNK_ROWS
+# chunks whose keys are kept: those of the past, and one that is being heard
+_KEPT_CHUNKS = PAST_CHUNKS + 1
 # rows that are computed at once where a recording is heard as a whole
 _BLOCK_CHUNKS = 24
 _LONGEST_PERIOD = 10_000
@@ -33,9 +34,10 @@ _LONGEST_PERIOD = 10_000
 
 @dataclasses.dataclass
 class PastState(SlotState):
-    """What one layer looks back at: [B, 2 * H, 48, head_width], its keys and then its values."""
+    """The newest rows of one layer, chunk after chunk round a ring: [B, H, 52, head_width] each."""
 
-    keys_values: Tensor
+    keys: Tensor
+    values: Tensor
 
 
 @dataclasses.dataclass
@@ -44,9 +46,19 @@ class SpeechTransformerState(SlotState):
 
     mel: MelState
     convolutions: list[ConvState]
-    phase: Tensor  # i64 [B], the chunk's place on the ring
+    phase: Tensor  # i64 [B], the chunk's place on the ring of positions
+    place: Tensor  # i64 [B], and on that of every layer
     heard: Tensor  # i64 [B], chunks in the past of every layer
     layers: list[PastState]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Look:
+    """What new rows see and where they are kept, the same in every layer."""
+
+    kept: Tensor  # i64 [B, K], places of the newest K <= 52 of them
+    past: Tensor | None  # i64 [B, 48], places of the rows before, in order; None: as they lie
+    visible: Tensor  # bool [B, 1, N or 1, L], of the rows that are looked at
 
 
 class SpeechLayer(nn.Module):
@@ -62,13 +74,13 @@ class SpeechLayer(nn.Module):
         self.hidden_in = nn.Linear(width, 4 * width)
         self.hidden_out = nn.Linear(4 * width, width)
 
-    def forward(self, x: Tensor, past: PastState, hidden: Tensor, active: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, past: PastState, look: _Look, active: Tensor | None) -> Tensor:
         """The next rows of every slot.
 
         Args:
             x: [B, N, D].
             past: this layer's.
-            hidden: bool [B, 1, N, 48 + N], the rows that each one must not look at.
+            look: what the rows see.
             active: bool [B] or None.
 
         Returns:
@@ -76,15 +88,15 @@ class SpeechLayer(nn.Module):
         """
         rows, count, width = x.shape
         joint = self.attention_in(self.norm1(x)).view(rows, count, 3 * self.heads, -1)
-        query, new = joint.transpose(1, 2).split((self.heads, 2 * self.heads), 1)
-        keys_values = torch.cat((past.keys_values, new.to(past.keys_values.dtype)), 2)
-        write(past.keys_values, keys_values[:, :, -_PAST_ROWS:], active)
-        keys, values = keys_values.chunk(2, 1)
-        # plain products: on CPUs the fused operator makes a training step longer
-        scores = query * query.shape[-1] ** -0.5 @ keys.mT
-        shares = scores.masked_fill(hidden, -torch.inf).softmax(-1)
-        mixed = (shares @ values).transpose(1, 2).reshape(rows, count, width)
-        x = x + self.attention_out(mixed)
+        query, key, value = joint.transpose(1, 2).chunk(3, 1)
+        keys = _looked_at(past.keys, key, look, active)
+        values = _looked_at(past.values, value, look, active)
+        if look.past is None:
+            mixed = F.scaled_dot_product_attention(query, keys, values, look.visible)
+        else:  # on CPUs the fused operator makes a training step longer
+            scores = query * query.shape[-1] ** -0.5 @ keys.mT
+            mixed = scores.masked_fill(~look.visible, -torch.inf).softmax(-1) @ values
+        x = x + self.attention_out(mixed.transpose(1, 2).reshape(rows, count, width))
         return x + self.hidden_out(F.gelu(self.hidden_in(self.norm2(x))))
 
 
@@ -107,14 +119,19 @@ class SpeechTransformer(nn.Module):
     def init_state(self, num_slots: int, device: torch.device | str) -> SpeechTransformerState:
         """State of fresh slots: silence, and nothing to look back at."""
         width = self.width // CHUNK_ROWS
-        shape = (num_slots, 2 * self.heads, _PAST_ROWS, width // self.heads)
-        counts = torch.zeros(2, num_slots, dtype=torch.int64, device=device)
+        shape = (num_slots, self.heads, _KEPT_CHUNKS * CHUNK_ROWS, width // self.heads)
+        phase, place, heard = torch.zeros(3, num_slots, dtype=torch.int64, device=device)
+
+        def ring() -> Tensor:
+            return torch.zeros(shape, device=device)
+
         return SpeechTransformerState(
             self.mel.init_state(num_slots, device),
             [conv.init_state(num_slots, device) for conv in (self.conv1, self.conv2)],
-            counts[0],
-            counts[1],
-            [PastState(torch.zeros(shape, device=device)) for _ in self.layers],
+            phase,
+            place,
+            heard,
+            [PastState(ring(), ring()) for _ in self.layers],
         )
 
     def forward(self, pcm: Tensor, state: SpeechTransformerState, active: Tensor | None) -> Tensor:
@@ -133,10 +150,11 @@ class SpeechTransformer(nn.Module):
         chunks = x.shape[1] // CHUNK_ROWS
         at = (state.phase[:, None] + torch.arange(chunks, device=x.device)) % RING_CHUNKS
         x = x + self.places[at].flatten(1, 2)
-        hidden = _hidden(state.heard, chunks)
+        look = _look(state, chunks)
         for layer, past in zip(self.layers, state.layers, strict=True):
-            x = layer(x, past, hidden, active)
+            x = layer(x, past, look, active)
         write(state.phase, (state.phase + chunks) % RING_CHUNKS, active)
+        write(state.place, (state.place + chunks) % _KEPT_CHUNKS, active)
         write(state.heard, (state.heard + chunks).clamp(max=PAST_CHUNKS), active)
         return x
 
@@ -151,11 +169,40 @@ def ring_of_places(width: int) -> Tensor:
     return torch.cat((angles.sin(), angles.cos()), 1).view(RING_CHUNKS, CHUNK_ROWS, width)
 
 
-def _hidden(heard: Tensor, chunks: int) -> Tensor:
-    """Which rows each new one must not look at: bool [B, 1, N, 48 + N]."""
-    new = torch.arange(chunks, device=heard.device).repeat_interleave(CHUNK_ROWS)
-    seen = torch.arange(-PAST_CHUNKS, chunks, device=heard.device).repeat_interleave(CHUNK_ROWS)
-    back = new[:, None] - seen
-    is_out = (back < 0) | (back > PAST_CHUNKS)
-    is_before_all = seen < -heard[:, None]
-    return (is_out | is_before_all[:, None])[:, None]
+def _look(state: SpeechTransformerState, chunks: int) -> _Look:
+    """What the next chunks see; all rows of one chunk see the same, so that the ring can stay."""
+    device = state.place.device
+    new = torch.arange(chunks, device=device)
+    place, heard = state.place[:, None], state.heard[:, None]
+    kept = _rows((place + new[-_KEPT_CHUNKS:]) % _KEPT_CHUNKS)
+    if chunks == 1:
+        ages = (place - torch.arange(_KEPT_CHUNKS, device=device)) % _KEPT_CHUNKS
+        visible = (ages <= heard).repeat_interleave(CHUNK_ROWS, 1)
+        return _Look(kept, None, visible[:, None, None])
+    before = torch.arange(-PAST_CHUNKS, 0, device=device)
+    seen = torch.cat((before, new)).repeat_interleave(CHUNK_ROWS)
+    back = new.repeat_interleave(CHUNK_ROWS)[:, None] - seen
+    is_near = (back >= 0) & (back <= PAST_CHUNKS)
+    visible = is_near & (seen >= -heard)[:, None]
+    return _Look(kept, _rows((place + before) % _KEPT_CHUNKS), visible[:, None])
+
+
+def _rows(chunks: Tensor) -> Tensor:
+    """Places of the rows of chunks: i64 [B, C] -> [B, 4 * C]."""
+    within = torch.arange(CHUNK_ROWS, device=chunks.device)
+    return (chunks[..., None] * CHUNK_ROWS + within).flatten(1)
+
+
+def _looked_at(ring: Tensor, new: Tensor, look: _Look, active: Tensor | None) -> Tensor:
+    """Keep the newest of some rows [B, H, N, D] in a ring; returns what they look at."""
+
+    def index(places: Tensor) -> Tensor:
+        return places[:, None, :, None].expand(-1, ring.shape[1], -1, ring.shape[3])
+
+    new = new.to(ring.dtype)
+    before = None if look.past is None else ring.gather(2, index(look.past))
+    kept, at = new[:, :, -look.kept.shape[1] :], index(look.kept)
+    if active is not None:
+        kept = torch.where(active[:, None, None, None], kept, ring.gather(2, at))
+    ring.scatter_(2, at, kept)
+    return ring if before is None else torch.cat((before, new), 2)

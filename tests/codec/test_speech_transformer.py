@@ -1,11 +1,13 @@
 import pytest
 import torch
+from voiceagent_codec.int8 import use_int8
 from voiceagent_codec.speech_transformer import (
     PAST_CHUNKS,
     RING_CHUNKS,
     SpeechTransformer,
     ring_of_places,
 )
+from voiceagent_kernels.reference.int8_linear import int8_is_fast
 
 from voiceagent.testing import laws
 
@@ -13,10 +15,15 @@ from voiceagent.testing import laws
 FRAMES = 60
 
 
-@pytest.fixture
-def ear():
+@pytest.fixture(params=["float", "int8"])
+def ear(request):
     torch.manual_seed(0)
-    return SpeechTransformer(80, 16, 2, 2).requires_grad_(False)
+    ear = SpeechTransformer(80, 16, 2, 2).requires_grad_(False)
+    if request.param == "int8":
+        if not int8_is_fast():
+            pytest.skip("this CPU has no VNNI")
+        use_int8(ear.layers)
+    return ear
 
 
 @pytest.fixture

@@ -79,3 +79,10 @@ def test_sums_and_differences_stay_between_zero_and_twenty(rng):
 def test_only_what_somebody_else_must_answer_begins_with_a_request(rng):
     requests = {intent: domain.sample_turn(rng, intent).request for intent in domain.INTENTS}
     assert {k: v for k, v in requests.items() if v} == domain.REQUESTS
+
+
+def test_some_of_what_is_outside_begins_as_a_question_and_none_can_be_answered(rng):
+    drawn = [domain.sample_turn(rng, "ood").user_text for _ in range(2000)]
+    assert all(domain.turn_for(text).intent == "ood" for text in drawn)
+    begins = {" ".join(turn.user_text.split()[:3]) for turn in domain.in_domain_turns()}
+    assert sum(" ".join(text.split()[:3]) in begins for text in drawn) > 200

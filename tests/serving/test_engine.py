@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from voiceagent_codec.int8 import Int8Linear
 
 from voiceagent.audio.wav import read_wav
 from voiceagent.cli.talk import QUESTION
@@ -98,6 +99,13 @@ def test_load_by_name_gives_one_slot_of_the_embedded_model():
     engine = Engine.load()
     engine.open_session()
     assert engine.num_free == 0
+
+
+@pytest.mark.parametrize("is_fast", [False, True])
+def test_ear_is_heard_with_in_8_bits_where_the_cpu_is_fast_at_it(is_fast, monkeypatch):
+    monkeypatch.setattr("voiceagent.serving.engine.int8_is_fast", lambda: is_fast)
+    codec = Engine.load()._batch.codec
+    assert any(isinstance(layer, Int8Linear) for layer in codec.modules()) is is_fast
 
 
 def test_open_session_that_fails_gives_its_slot_back(engine, monkeypatch):

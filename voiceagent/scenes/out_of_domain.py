@@ -56,6 +56,7 @@ PREAMBLES = tuple(
 )
 # the rest are words in random order
 _TEMPLATE_SHARE, _NEAR_SHARE = 0.45, 0.35
+_OTHER_END_SHARE = 0.7
 
 
 def sample_out_of_domain(rng: np.random.Generator) -> str:
@@ -70,6 +71,20 @@ def sample_out_of_domain(rng: np.random.Generator) -> str:
     if kind < _TEMPLATE_SHARE + _NEAR_SHARE:
         return _filled(pick(rng, NEAR_MISSES), rng)
     return " ".join(pick(rng, lexicon()) for _ in range(int(rng.integers(3, 8))))
+
+
+def spliced(question: str, rng: np.random.Generator) -> str:
+    """Let a question of the domain lose its end or its beginning to something else.
+
+    "what is five plus six" becomes "what is five plus a bicycle", or "can you find plus six".
+    """
+    words = question.split()
+    if len(words) < 2 or rng.random() < _OTHER_END_SHARE:
+        kept = words[: int(rng.integers(1, max(2, len(words))))]
+        return " ".join((*kept, pick(rng, pick(rng, (THINGS, THINGS, PEOPLE, PLACES)))))
+    begun = _filled(pick(rng, TEMPLATES), rng).split()
+    kept = words[int(rng.integers(1, len(words))) :]
+    return " ".join((*begun[: int(rng.integers(2, 5))], *kept))
 
 
 @functools.cache

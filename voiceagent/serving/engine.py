@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from voiceagent_codec.base import Codec
+from voiceagent_kernels.reference.int8_linear import int8_is_fast
 
 from voiceagent.audio.framing import Samples
 from voiceagent.clock import Clock, MonotonicClock, WallClock
@@ -112,8 +113,11 @@ class Engine:
         config = config or EngineConfig()
         device = find_device(config.device)
         folder = open_model(model)
+        codec = folder.load_codec(device)
+        if device.type == "cpu" and int8_is_fast():
+            codec.use_int8()
         return cls(
-            folder.load_codec(device),
+            codec,
             folder.load_decoder(device, adapter=adapter),
             folder.tokenizer(),
             config,
