@@ -60,3 +60,11 @@ def test_doctor_of_moshi_7b_gives_its_published_size(tmp_path):
     checks = {check.name: check.detail for check in doctor._sizes(str(tmp_path))}
     assert "7687.7 M parameters, 14.32 GiB in bfloat16; 1.47 GiB of keys" in checks["decoder"]
     assert "H200 69, H100 80GB 41" in checks["roofline"]
+
+
+@pytest.mark.parametrize("is_fast", [False, True])
+def test_doctor_says_what_the_ear_computes_in(is_fast, monkeypatch):
+    monkeypatch.setattr("voiceagent_kernels.reference.int8_linear.int8_is_fast", lambda: is_fast)
+    detail = doctor._torch().detail
+    assert ("the ear computes in 8 bits" in detail) is is_fast
+    assert ("no VNNI" in detail) is not is_fast

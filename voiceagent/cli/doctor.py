@@ -102,7 +102,10 @@ def _torch() -> Check:
         import torch
     except (ImportError, OSError) as error:
         return Check("torch", "broken", f"cannot be imported ({error})", "run 'make setup'")
-    vectors = torch.backends.cpu.get_cpu_capability()
+    from voiceagent_kernels.reference.int8_linear import int8_is_fast
+
+    has_vnni = "VNNI: the ear computes in 8 bits" if int8_is_fast() else "no VNNI"
+    vectors = f"{torch.backends.cpu.get_cpu_capability()}, {has_vnni}"
     if torch.cuda.is_available():
         device = torch.cuda.get_device_name(0)
     else:
