@@ -1,8 +1,9 @@
 """Checkpoints: safetensors only, int8 or half precision on disk, checked before use.
 
 A matrix may be stored as int8 with float32 scales, one per row, in a second tensor named
-``<name>.scale``; everything else is float16, bfloat16 or float32. Reading gives float32. Pickled
-formats are refused: opening one runs whatever code it holds.
+``<name>.scale``; everything else is float16, bfloat16 or float32. To a matrix [O, I] the product of
+``<name>.outer`` [O, R] and ``<name>.inner`` [R, I] may have to be added: what it learnt later.
+Reading gives float32. Pickled formats are refused: opening one runs whatever code it holds.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from voiceagent_codec.errors import WeightsError
 from voiceagent_codec.files import whole_file
 
 FORMAT_VERSION = "1"
-SCALE_SUFFIX = ".scale"
+SCALE_SUFFIX, OUTER_SUFFIX, INNER_SUFFIX = ".scale", ".outer", ".inner"
+_SUFFIXES = (SCALE_SUFFIX, OUTER_SUFFIX, INNER_SUFFIX)
 FLOAT_DTYPES = (torch.float16, torch.bfloat16, torch.float32)
 PICKLE_SUFFIXES = (".pt", ".pth", ".bin", ".ckpt", ".pkl")
 
@@ -40,11 +42,13 @@ def read_checkpoint(path: Path, kind: str) -> dict[str, Tensor]:
     stored = _read(path, kind)
     tensors = {}
     for name, value in stored.items():
-        if name.endswith(SCALE_SUFFIX):
-            if name.removesuffix(SCALE_SUFFIX) not in stored:
-                raise WeightsError(str(path), "a scale without its tensor", name)
+        suffix = name[name.rfind(".") :]
+        if suffix in _SUFFIXES:
+            if name.removesuffix(suffix) not in stored:
+                raise WeightsError(str(path), f"is {suffix[1:]} of a tensor that is missing", name)
             continue
         tensors[name] = _to_float(path, name, value, stored.get(name + SCALE_SUFFIX))
+        tensors[name] += _low_rank(path, name, value.shape, stored)
     return tensors
 
 
@@ -122,6 +126,35 @@ def save_checkpoint(
         save_file(stored, partial, metadata={"kind": kind, "version": FORMAT_VERSION})
 
 
+def add_low_rank(
+    source: Path, path: Path, kind: str, updates: Mapping[str, tuple[Tensor, Tensor]]
+) -> None:
+    """Write a checkpoint that holds all of another one, byte by byte, and what was learnt since.
+
+    Args:
+        source: the other one; what was added to it before stays.
+        path: the file; replaced if it exists.
+        kind: of both.
+        updates: by name of a matrix [O, I], the factors [O, R] and [R, I] of what is added to it.
+
+    Raises:
+        WeightsError: the other one cannot be read, or holds no such matrix.
+    """
+    stored = _read(source, kind)
+    for name, (outer, inner) in updates.items():
+        if name not in stored:
+            raise WeightsError(str(source), "missing; there is nothing to add to", name)
+        before = _factors(source, name, stored)
+        for part, new, old, axis in (
+            (name + OUTER_SUFFIX, outer, before[0], 1),
+            (name + INNER_SUFFIX, inner, before[1], 0),
+        ):
+            whole = new if old is None else torch.cat((old, new), axis)
+            stored[part], stored[part + SCALE_SUFFIX] = quantize_rows(whole)
+    with whole_file(path) as partial:
+        save_file(stored, partial, metadata={"kind": kind, "version": FORMAT_VERSION})
+
+
 def quantize_rows(value: Tensor) -> tuple[Tensor, Tensor]:
     """Symmetric int8 along the last axis: int8 [..., N] and f32 scales [...]."""
     scale = value.float().abs().amax(-1).clamp(min=1e-12) / 127
@@ -180,6 +213,35 @@ def _foreign(tensors: Mapping[str, Tensor]) -> str:
     """What a checkpoint of somebody else's holds, by its first tensor."""
     first = next(((name, list(value.shape)) for name, value in tensors.items()), None)
     return f"a foreign checkpoint (its first tensor is {first})"
+
+
+def _low_rank(path: Path, name: str, shape: Sequence[int], stored: Mapping[str, Tensor]) -> Tensor:
+    """What is to be added to a tensor."""
+    outer, inner = _factors(path, name, stored)
+    if outer is None and inner is None:
+        return torch.zeros(())
+    if outer is None or inner is None:
+        raise WeightsError(str(path), "has an outer or an inner factor alone", name)
+    rows, columns = [*outer.shape], [*inner.shape]
+    if rows[:1] + columns[1:] != list(shape) or rows[1:] != columns[:1]:
+        raise WeightsError(
+            str(path), f"is {list(shape)}; its outer and inner factors are {rows}, {columns}", name
+        )
+    return outer @ inner
+
+
+def _factors(
+    path: Path, name: str, stored: Mapping[str, Tensor]
+) -> tuple[Tensor | None, Tensor | None]:
+    """Outer and inner factor of what is to be added to a tensor, where there are such."""
+
+    def factor(suffix: str) -> Tensor | None:
+        part = name + suffix
+        if part not in stored:
+            return None
+        return _to_float(path, part, stored[part], stored.get(part + SCALE_SUFFIX))
+
+    return factor(OUTER_SUFFIX), factor(INNER_SUFFIX)
 
 
 def _to_float(path: Path, name: str, value: Tensor, scale: Tensor | None) -> Tensor:

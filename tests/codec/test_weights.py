@@ -1,9 +1,16 @@
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 from voiceagent_codec.errors import WeightsError
-from voiceagent_codec.weights import load_into, quantize_rows, read_checkpoint, save_checkpoint
+from voiceagent_codec.weights import (
+    add_low_rank,
+    load_into,
+    quantize_rows,
+    read_checkpoint,
+    save_checkpoint,
+)
 
 
 @pytest.fixture
@@ -28,6 +35,32 @@ def test_checkpoint_stored_as_int8_errs_by_half_a_step_at_most(path, layer):
     weight = layer.weight.detach()
     error = (read_checkpoint(path, "toy")["weight"] - weight).abs()
     assert (error <= weight.abs().amax(1, keepdim=True) / 127 * 0.5001).all()
+
+
+def test_what_is_learnt_later_is_added_and_the_rest_keeps_every_byte(path, tmp_path, layer):
+    save_checkpoint(path, layer.state_dict(), "toy", quantize=lambda name, value: value.dim() == 2)
+    before, generator = read_checkpoint(path, "toy"), torch.Generator().manual_seed(0)
+    added = torch.zeros(4, 6)
+    for number in range(2):  # the second beside the first
+        outer, inner = (torch.randn(shape, generator=generator) for shape in ((4, 2), (2, 6)))
+        added += outer @ inner
+        longer = tmp_path / f"longer{number}.safetensors"
+        add_low_rank(path, longer, "toy", {"weight": (outer, inner)})
+        with safe_open(path, "pt") as old, safe_open(longer, "pt") as new:
+            kept = [name for name in old.keys() if "weight.outer" not in name]
+            kept = [name for name in kept if "weight.inner" not in name]
+            assert all(torch.equal(old.get_tensor(name), new.get_tensor(name)) for name in kept)
+        after = read_checkpoint(longer, "toy")
+        torch.testing.assert_close(after["weight"], before["weight"] + added, rtol=0, atol=0.1)
+        assert torch.equal(after["bias"], before["bias"])
+        path = longer
+
+
+def test_add_low_rank_to_a_tensor_that_is_not_there_names_it(path, tmp_path, layer):
+    save_checkpoint(path, layer.state_dict(), "toy")
+    factors = torch.zeros(4, 1), torch.zeros(1, 6)
+    with pytest.raises(WeightsError, match=r"model.safetensors.*other.*missing"):
+        add_low_rank(path, tmp_path / "x.safetensors", "toy", {"other": factors})
 
 
 def test_quantize_rows_of_zeros_gives_zeros():
@@ -82,7 +115,12 @@ def test_read_checkpoint_of_a_pickle_is_refused_unopened(tmp_path, name):
     ("tensors", "problem"),
     [
         ({"w": torch.zeros(2, 2, dtype=torch.int8)}, "'w': is int8 without its scale"),
-        ({"w.scale": torch.zeros(2)}, "a scale without its tensor"),
+        ({"w.scale": torch.zeros(2)}, "is scale of a tensor that is missing"),
+        ({"w": torch.zeros(2, 2), "w.inner": torch.zeros(1, 2)}, "an inner factor alone"),
+        (
+            {"w": torch.zeros(2, 2), "w.outer": torch.zeros(2, 1), "w.inner": torch.zeros(3, 2)},
+            r"'w': is \[2, 2\]; its outer and inner factors are \[2, 1\], \[3, 2\]",
+        ),
         (
             {"w": torch.zeros(2, 2, dtype=torch.int8), "w.scale": torch.zeros(3)},
             r"scales of shape \[3\], expected \[2\]",

@@ -180,3 +180,22 @@ def test_a_run_of_two_minutes_makes_a_model_that_runs(trained, make_speech):
     (playback,) = play(Engine.load(str(folder)), [make_speech(1.6)[0].numpy()])
     assert len(playback.agent) == 1.6 * 24_000
     assert {path.name for path in folder.iterdir()} >= {"README.md", "figures.json", "curves.svg"}
+
+
+@pytest.mark.slow
+def test_a_run_that_teaches_the_ear_adds_to_it_and_keeps_the_rest(tmp_path, monkeypatch):
+    monkeypatch.setitem(budget.EAR_SHARES, "semantic", 0.2)  # 12 s
+    start = open_model("nano")
+    run = TrainingRun(
+        path=tmp_path / "run",
+        seed=1,
+        budget=Budget(seconds=60, workers=1, teach="ear"),
+        deadline=Deadline(),
+        start=start,
+    )
+    made = open_model(train_nano(run, lambda line: None))
+    assert made.sha256["decoder.safetensors"] == start.sha256["decoder.safetensors"]
+    before, after = (one.load_codec(with_agent_encoder=True).state_dict() for one in (start, made))
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed
+    assert all(name.startswith("semantic.encoder.layers.") for name in changed)

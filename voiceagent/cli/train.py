@@ -72,10 +72,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument(
         "--teach",
-        choices=("hearing", "conversation", "voice"),
+        choices=("hearing", "ear", "conversation", "voice"),
         help="with --from, what the model learns more of: hearing and conversation, from new "
-        "speakers and calls, while its voice stays; conversation alone, while ear and voice "
-        "stay; or its voice, while all else stays (default: hearing)",
+        "speakers and calls, while its voice stays; its ear alone, by matrices of low rank beside "
+        "the weights; conversation alone; or its voice alone (default: hearing)",
     )
     parser.set_defaults(run=run)
 

@@ -69,11 +69,13 @@ GPU_CONVERSATION_SHARES = {
     "decoder": 0.92,
     "evaluate": 0.05,
 }
+#: The same for a run that teaches the ear of a model alone, on CPUs as on a GPU.
+EAR_SHARES = {"speech": 0.1, "voice_data": 0.02, "semantic": 0.84, "evaluate": 0.04}
 #: The same for a run that teaches the voice of a model, on CPUs as on a GPU.
 VOICE_SHARES = {"voice_data": 0.03, "voice": 0.93, "evaluate": 0.04}
 #: What a run teaches: everything from nothing, or of a model its hearing and conversation, its
-#: conversation alone, or its voice.
-Teach = Literal["all", "hearing", "conversation", "voice"]
+#: ear, its conversation or its voice alone.
+Teach = Literal["all", "hearing", "ear", "conversation", "voice"]
 #: Stages that two processes run side by side, each on a core of its own; but in a run that goes on
 #: from a model there is one of them, and all processes work on it.
 SIDE_BY_SIDE = ("semantic", "voice")
@@ -117,6 +119,8 @@ class Budget:
         """Stage -> share of the time, in the order of the pipeline."""
         if self.teach == "voice":
             return VOICE_SHARES
+        if self.teach == "ear":
+            return EAR_SHARES
         if self.teach == "conversation":
             return GPU_CONVERSATION_SHARES if self.on_gpu else CONVERSATION_SHARES
         if self.is_tuning:

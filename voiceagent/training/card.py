@@ -134,6 +134,8 @@ def _origin(run: dict[str, Any]) -> str:
     began = "from nothing, by `voiceagent train nano`"
     if "from" in run:
         taught = "its ear and its conversation more, and keeps its voice"
+        if run["teach"] == "ear":
+            taught = "its ear more, by matrices of low rank beside the weights, and keeps all else"
         if run["teach"] == "conversation":
             taught = "its conversation more, and keeps ear and voice"
         if run["teach"] == "voice":

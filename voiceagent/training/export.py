@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from voiceagent_codec.files import whole_file
 from voiceagent_codec.nano import NanoCodec, load_nano_codec
-from voiceagent_codec.weights import save_checkpoint
+from voiceagent_codec.weights import add_low_rank, save_checkpoint
 
 from voiceagent.model.checkpoint import FORMAT_VERSION, OwnFolder
 from voiceagent.training.calls import agent_silence
 from voiceagent.training.decoder import decoder_sizes
+from voiceagent.training.low_rank import learnt_updates
 from voiceagent.training.sizes import CODEC_SIZES
 from voiceagent.training.vocabulary import tokens
 from voiceagent.training.workspace import Workspace
@@ -76,8 +77,15 @@ def keep_codec(workspace: Workspace, start: OwnFolder) -> None:
     _keep(start, workspace.file(f"{FOLDER}/codec.safetensors"))
 
 
+def extend_codec(workspace: Workspace, start: OwnFolder) -> None:
+    """Take the codec of the model that a run goes on from, and add what its ear has learnt."""
+    updates = learnt_updates(_renamed(_checkpoint(workspace, "semantic"), _LEARNT["semantic"]))
+    path = workspace.file(f"{FOLDER}/codec.safetensors")
+    add_low_rank(start.codec_path, path, "nano-codec", updates)
+
+
 def load_codec(workspace: Workspace) -> NanoCodec:
-    """Read what `export_codec` or `keep_codec` wrote, with the agent's encoder."""
+    """Read what one of the three above wrote, with the agent's encoder."""
     path = workspace.path / FOLDER / "codec.safetensors"
     return load_nano_codec(path, dataclasses.asdict(CODEC_SIZES), with_agent_encoder=True)
 

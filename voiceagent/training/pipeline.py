@@ -4,7 +4,7 @@ speech and voice data -> semantic encoder beside the agent's voice -> codec writ
 agent's sentences -> calls as tokens -> decoder -> model written -> a first evaluation -> card and
 curves. On a GPU the decoder learns in one process while the others still make calls. A run that
 goes on from a model keeps its voice, and teaches the encoder in all processes; or it teaches the
-decoder alone, or the voice alone.
+encoder alone, the decoder alone, or the voice alone.
 """
 
 from __future__ import annotations
@@ -64,6 +64,14 @@ def _stages(run: TrainingRun) -> list[tuple[str, Sequence[Work]]]:
         return [
             voice_data,
             ("voice", [learn_voice] * learners),
+            ("codec", [write_codec]),
+            ("evaluate", [write_and_evaluate]),
+        ]
+    if run.budget.teach == "ear":
+        return [
+            ("speech", [make_speech] * workers),
+            voice_data,
+            ("semantic", [learn_hearing] * learners),
             ("codec", [write_codec]),
             ("evaluate", [write_and_evaluate]),
         ]

@@ -15,6 +15,7 @@ from torch import Tensor
 from voiceagent_codec.nano import NanoCodec
 
 from voiceagent.training.augment import augment_mel
+from voiceagent.training.low_rank import begin_low_rank
 from voiceagent.training.semantic import NEAR, NOBODY, SemanticTask, late
 from voiceagent.training.sizes import with_transformer
 
@@ -23,6 +24,8 @@ _HEAD_FIRST = 0.06
 _TEACHER_WEIGHT = 0.5
 # of an encoder that goes on learning
 _FURTHER_RATE = 3e-4
+# of what is learnt beside it, and of what rank that is
+_LOW_RANK_RATE, _RANK = 1e-3, 16
 
 
 class SemanticTuningTask(SemanticTask):
@@ -75,3 +78,22 @@ class SemanticTuningTask(SemanticTask):
         is_whole = (phones == spoken).all(1, keepdim=True)
         is_same = is_whole & ((source == NOBODY) | (source == NEAR))
         return late(is_same.long()).bool().all(-1)
+
+
+class EarTask(SemanticTuningTask):
+    """The same where the ear alone is taught: what it learns is of low rank, beside its weights."""
+
+    def __init__(
+        self,
+        start: NanoCodec,
+        speech: dict[str, Tensor],
+        agent: Tensor,
+        seed: int,
+        device: str = "cpu",
+        rows: int = 16,
+    ) -> None:
+        """As in `SemanticTuningTask`; the model hears by a transformer."""
+        super().__init__(start, speech, agent, seed, device, rows)
+        self.encoder.requires_grad_(False)
+        begin_low_rank(self.encoder.encoder, _RANK)
+        self.learning_rate = _LOW_RANK_RATE

@@ -17,7 +17,7 @@ from voiceagent.training.evaluate import evaluate, held_out_call
 from voiceagent.training.hearing import Listener
 from voiceagent.training.run import TrainingRun
 from voiceagent.training.semantic import SemanticTask
-from voiceagent.training.semantic_tuning import SemanticTuningTask
+from voiceagent.training.semantic_tuning import EarTask, SemanticTuningTask
 from voiceagent.training.shards import GrowingShards, ShardPlan, joined, make_shards
 from voiceagent.training.sizes import CODEC_SIZES
 from voiceagent.training.voice import VoiceTask
@@ -60,8 +60,9 @@ def learn_hearing(run: TrainingRun, rank: int, size: int) -> bool:
         task = SemanticTask(CODEC_SIZES, data, agent, run.seed, run.device, rows, is_whisper=True)
         return _learn(run, task, loop.World(rank, size))
     codec = run.start.load_codec(with_agent_encoder=True)
-    tuning = SemanticTuningTask(codec, data, agent, run.seed, run.device, rows)
-    return _learn(run, tuning, loop.World(rank, size))
+    tuning = EarTask if run.budget.teach == "ear" else SemanticTuningTask
+    task = tuning(codec, data, agent, run.seed, run.device, rows)
+    return _learn(run, task, loop.World(rank, size))
 
 
 def learn_voice(run: TrainingRun, rank: int, size: int) -> bool:
@@ -81,6 +82,8 @@ def write_codec(run: TrainingRun, rank: int, size: int) -> bool:
     """The codec as it will be shipped."""
     if run.start is not None and run.budget.teach == "conversation":
         export.keep_codec(run.workspace, run.start)
+    elif run.start is not None and run.budget.teach == "ear":
+        export.extend_codec(run.workspace, run.start)
     elif run.start is None:
         codec = NanoCodec(CODEC_SIZES, with_agent_encoder=True)
         export.export_codec(run.workspace, codec, ["semantic", "voice"])
@@ -141,7 +144,7 @@ def learn_conversation(run: TrainingRun, rank: int, size: int) -> bool:
 
 def write_and_evaluate(run: TrainingRun, rank: int, size: int) -> bool:
     """The model folder, how well it converses, its card and its curves."""
-    has_learnt = run.budget.teach != "voice"
+    has_learnt = run.budget.teach not in ("ear", "voice")
     folder = export.export_model(run.workspace, run.start, has_learnt=has_learnt)
     count = max(_FEWEST_CALLS, round(run.budget.seconds_for("evaluate") / _SECONDS_PER_CALL))
     calls = [held_out_call(seed) for seed in tqdm(range(count), "held-out calls", leave=False)]
