@@ -21,6 +21,7 @@ from tqdm import tqdm
 from voiceagent.audio.wav import read_wav
 from voiceagent.cli.talk import QUESTION
 from voiceagent.model.checkpoint import open_model
+from voiceagent.serving.device import load_codec
 from voiceagent.serving.step import BatchStep, StepInput
 
 FRAME_MS = 80
@@ -102,14 +103,14 @@ def main() -> None:
     options = arguments()
     start(options)
     folder = open_model("nano")
-    codec, decoder = folder.load_codec(), folder.load_decoder()
+    codec, decoder = load_codec(folder, torch.device("cpu")), folder.load_decoder()
     weights = [*codec.parameters(), *codec.buffers(), *decoder.parameters()]
     weight_mb = sum(tensor.nbytes for tensor in weights) / 1e6
     bandwidth = read_bandwidth_gb_s()
     print_card(
         "one step of the embedded model",
         {
-            "weights and tables": f"{weight_mb:.1f} MB in float32, all read once a step",
+            "weights and tables": f"{weight_mb:.1f} MB, all read once a step",
             "read bandwidth": f"{bandwidth:.1f} GB/s measured on one thread",
             "floor": f"{weight_mb / bandwidth:.1f} ms, were that the only cost",
             "budget": f"{FRAME_MS} ms",

@@ -19,7 +19,7 @@ from voiceagent.audio.wav import read_wav
 from voiceagent.cli.talk import QUESTION
 from voiceagent.model.checkpoint import open_model
 from voiceagent.serving.config import EngineConfig
-from voiceagent.serving.device import find_device
+from voiceagent.serving.device import find_device, load_codec
 from voiceagent.serving.engine import Engine
 from voiceagent.serving.ports import EngineClient, SessionPort
 from voiceagent.serving.session import StepInput
@@ -83,7 +83,7 @@ def cost_by_length(model: str, batches: list[int], steps: int = 60) -> list[dict
     """Milliseconds a step and a session, by batch and by how long the conversations are."""
     folder = open_model(model)
     device = find_device("auto")
-    codec, decoder = folder.load_codec(device), folder.load_decoder(device)
+    codec, decoder = load_codec(folder, device), folder.load_decoder(device)
     frames, rows = recording(), []
     for size in tqdm(batches, desc="batch sizes", leave=False):
         for length in (1, decoder.config.context // 2, decoder.config.ring_steps):

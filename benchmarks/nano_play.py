@@ -21,6 +21,7 @@ from voiceagent.audio.framing import FRAME_MS, FRAME_SAMPLES, Samples
 from voiceagent.model.checkpoint import open_model
 from voiceagent.model.sampling import UNFORCED
 from voiceagent.serving.config import EngineConfig
+from voiceagent.serving.device import load_codec
 from voiceagent.serving.engine import Engine
 from voiceagent.serving.playback import Playback, play
 
@@ -83,7 +84,8 @@ def play_held(
         The words of every recording.
     """
     folder = open_model(player.folder)
-    codec, decoder, tokenizer = folder.load_codec(), folder.load_decoder(), folder.tokenizer()
+    codec = load_codec(folder, torch.device("cpu"))
+    decoder, tokenizer = folder.load_decoder(), folder.tokenizer()
     pad, epad = decoder.config.pad_id, decoder.config.epad_id
     rows = len(recordings)
     pcm = torch.from_numpy(np.stack(recordings))

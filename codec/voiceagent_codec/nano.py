@@ -296,9 +296,9 @@ class NanoCodec(nn.Module, Codec[NanoState]):
         return samples
 
     def use_int8(self) -> None:
-        """See `Codec.use_int8`: the ear's layers, where most of the weights are."""
+        """See `Codec.use_int8`: the ear, where most of the weights are."""
         if isinstance(self.semantic.encoder, SpeechTransformer):
-            use_int8(self.semantic.encoder.layers)
+            use_int8(self.semantic)
 
     def measure_silence(self) -> None:
         """Set `user_silence` to the codes of a settled silence. Call after loading weights."""

@@ -33,7 +33,7 @@ _LONGEST_PERIOD = 10_000
 
 
 @dataclasses.dataclass
-class PastState(SlotState):
+class KeyValueState(SlotState):
     """The newest rows of one layer, chunk after chunk round a ring: [B, H, 52, head_width] each."""
 
     keys: Tensor
@@ -47,13 +47,13 @@ class SpeechTransformerState(SlotState):
     mel: MelState
     convolutions: list[ConvState]
     phase: Tensor  # i64 [B], the chunk's place on the ring of positions
-    place: Tensor  # i64 [B], and on that of every layer
+    cursor: Tensor  # i64 [B], and where the ring of every layer takes it
     heard: Tensor  # i64 [B], chunks in the past of every layer
-    layers: list[PastState]
+    layers: list[KeyValueState]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class _Look:
+class _AttentionPlan:
     """What new rows see and where they are kept, the same in every layer."""
 
     kept: Tensor  # i64 [B, K], places of the newest K <= 52 of them
@@ -74,13 +74,15 @@ class SpeechLayer(nn.Module):
         self.hidden_in = nn.Linear(width, 4 * width)
         self.hidden_out = nn.Linear(4 * width, width)
 
-    def forward(self, x: Tensor, past: PastState, look: _Look, active: Tensor | None) -> Tensor:
+    def forward(
+        self, x: Tensor, past: KeyValueState, plan: _AttentionPlan, active: Tensor | None
+    ) -> Tensor:
         """The next rows of every slot.
 
         Args:
             x: [B, N, D].
             past: this layer's.
-            look: what the rows see.
+            plan: what the rows see.
             active: bool [B] or None.
 
         Returns:
@@ -89,13 +91,13 @@ class SpeechLayer(nn.Module):
         rows, count, width = x.shape
         joint = self.attention_in(self.norm1(x)).view(rows, count, 3 * self.heads, -1)
         query, key, value = joint.transpose(1, 2).chunk(3, 1)
-        keys = _looked_at(past.keys, key, look, active)
-        values = _looked_at(past.values, value, look, active)
-        if look.past is None:
-            mixed = F.scaled_dot_product_attention(query, keys, values, look.visible)
+        keys = _updated(past.keys, key, plan, active)
+        values = _updated(past.values, value, plan, active)
+        if plan.past is None:
+            mixed = F.scaled_dot_product_attention(query, keys, values, plan.visible)
         else:  # on CPUs the fused operator makes a training step longer
             scores = query * query.shape[-1] ** -0.5 @ keys.mT
-            mixed = scores.masked_fill(~look.visible, -torch.inf).softmax(-1) @ values
+            mixed = scores.masked_fill(~plan.visible, -torch.inf).softmax(-1) @ values
         x = x + self.attention_out(mixed.transpose(1, 2).reshape(rows, count, width))
         return x + self.hidden_out(F.gelu(self.hidden_in(self.norm2(x))))
 
@@ -120,7 +122,7 @@ class SpeechTransformer(nn.Module):
         """State of fresh slots: silence, and nothing to look back at."""
         width = self.width // CHUNK_ROWS
         shape = (num_slots, self.heads, _KEPT_CHUNKS * CHUNK_ROWS, width // self.heads)
-        phase, place, heard = torch.zeros(3, num_slots, dtype=torch.int64, device=device)
+        phase, cursor, heard = torch.zeros(3, num_slots, dtype=torch.int64, device=device)
 
         def ring() -> Tensor:
             return torch.zeros(shape, device=device)
@@ -129,9 +131,9 @@ class SpeechTransformer(nn.Module):
             self.mel.init_state(num_slots, device),
             [conv.init_state(num_slots, device) for conv in (self.conv1, self.conv2)],
             phase,
-            place,
+            cursor,
             heard,
-            [PastState(ring(), ring()) for _ in self.layers],
+            [KeyValueState(ring(), ring()) for _ in self.layers],
         )
 
     def forward(self, pcm: Tensor, state: SpeechTransformerState, active: Tensor | None) -> Tensor:
@@ -150,11 +152,11 @@ class SpeechTransformer(nn.Module):
         chunks = x.shape[1] // CHUNK_ROWS
         at = (state.phase[:, None] + torch.arange(chunks, device=x.device)) % RING_CHUNKS
         x = x + self.places[at].flatten(1, 2)
-        look = _look(state, chunks)
+        plan = _plan_attention(state, chunks)
         for layer, past in zip(self.layers, state.layers, strict=True):
-            x = layer(x, past, look, active)
+            x = layer(x, past, plan, active)
         write(state.phase, (state.phase + chunks) % RING_CHUNKS, active)
-        write(state.place, (state.place + chunks) % _KEPT_CHUNKS, active)
+        write(state.cursor, (state.cursor + chunks) % _KEPT_CHUNKS, active)
         write(state.heard, (state.heard + chunks).clamp(max=PAST_CHUNKS), active)
         return x
 
@@ -169,22 +171,22 @@ def ring_of_places(width: int) -> Tensor:
     return torch.cat((angles.sin(), angles.cos()), 1).view(RING_CHUNKS, CHUNK_ROWS, width)
 
 
-def _look(state: SpeechTransformerState, chunks: int) -> _Look:
+def _plan_attention(state: SpeechTransformerState, chunks: int) -> _AttentionPlan:
     """What the next chunks see; all rows of one chunk see the same, so that the ring can stay."""
-    device = state.place.device
+    device = state.cursor.device
     new = torch.arange(chunks, device=device)
-    place, heard = state.place[:, None], state.heard[:, None]
-    kept = _rows((place + new[-_KEPT_CHUNKS:]) % _KEPT_CHUNKS)
+    cursor, heard = state.cursor[:, None], state.heard[:, None]
+    kept = _rows((cursor + new[-_KEPT_CHUNKS:]) % _KEPT_CHUNKS)
     if chunks == 1:
-        ages = (place - torch.arange(_KEPT_CHUNKS, device=device)) % _KEPT_CHUNKS
+        ages = (cursor - torch.arange(_KEPT_CHUNKS, device=device)) % _KEPT_CHUNKS
         visible = (ages <= heard).repeat_interleave(CHUNK_ROWS, 1)
-        return _Look(kept, None, visible[:, None, None])
+        return _AttentionPlan(kept, None, visible[:, None, None])
     before = torch.arange(-PAST_CHUNKS, 0, device=device)
     seen = torch.cat((before, new)).repeat_interleave(CHUNK_ROWS)
     back = new.repeat_interleave(CHUNK_ROWS)[:, None] - seen
     is_near = (back >= 0) & (back <= PAST_CHUNKS)
     visible = is_near & (seen >= -heard)[:, None]
-    return _Look(kept, _rows((place + before) % _KEPT_CHUNKS), visible[:, None])
+    return _AttentionPlan(kept, _rows((cursor + before) % _KEPT_CHUNKS), visible[:, None])
 
 
 def _rows(chunks: Tensor) -> Tensor:
@@ -193,16 +195,22 @@ def _rows(chunks: Tensor) -> Tensor:
     return (chunks[..., None] * CHUNK_ROWS + within).flatten(1)
 
 
-def _looked_at(ring: Tensor, new: Tensor, look: _Look, active: Tensor | None) -> Tensor:
+def _updated(ring: Tensor, new: Tensor, plan: _AttentionPlan, active: Tensor | None) -> Tensor:
     """Keep the newest of some rows [B, H, N, D] in a ring; returns what they look at."""
 
     def index(places: Tensor) -> Tensor:
         return places[:, None, :, None].expand(-1, ring.shape[1], -1, ring.shape[3])
 
     new = new.to(ring.dtype)
-    before = None if look.past is None else ring.gather(2, index(look.past))
-    kept, at = new[:, :, -look.kept.shape[1] :], index(look.kept)
+    # gradients go through what was read, which the next rows write over
+    copied = torch.is_grad_enabled()
+    before = None
+    if plan.past is not None:
+        before = (ring.clone() if copied else ring).gather(2, index(plan.past))
+    kept, at = new[:, :, -plan.kept.shape[1] :], index(plan.kept)
     if active is not None:
         kept = torch.where(active[:, None, None, None], kept, ring.gather(2, at))
     ring.scatter_(2, at, kept)
-    return ring if before is None else torch.cat((before, new), 2)
+    if before is not None:
+        return torch.cat((before, new), 2)
+    return ring.clone() if copied else ring

@@ -1,8 +1,14 @@
 import pytest
 import torch
-from voiceagent_kernels.reference.int8_linear import int8_is_fast, int8_linear
+from voiceagent_kernels.reference import int8_linear as module
+from voiceagent_kernels.reference.int8_linear import int8_linear
 
-pytestmark = pytest.mark.skipif(not int8_is_fast(), reason="this CPU has no VNNI")
+
+@pytest.fixture(params=[False, True], ids=["slow", "fast"], autouse=True)
+def is_fast(request, monkeypatch):
+    if request.param and not module.int8_is_fast():
+        pytest.skip("this CPU has no VNNI")
+    monkeypatch.setattr(module, "int8_is_fast", lambda: request.param)
 
 
 @pytest.fixture

@@ -81,8 +81,15 @@ def test_only_what_somebody_else_must_answer_begins_with_a_request(rng):
     assert {k: v for k, v in requests.items() if v} == domain.REQUESTS
 
 
-def test_some_of_what_is_outside_begins_as_a_question_and_none_can_be_answered(rng):
-    drawn = [domain.sample_turn(rng, "ood").user_text for _ in range(2000)]
-    assert all(domain.turn_for(text).intent == "ood" for text in drawn)
-    begins = {" ".join(turn.user_text.split()[:3]) for turn in domain.in_domain_turns()}
-    assert sum(" ".join(text.split()[:3]) in begins for text in drawn) > 200
+@pytest.mark.parametrize(
+    "made", [("what is one plus two", "what is"), ("hello a pizza", "hello")], ids=["all", "part"]
+)
+def test_a_splice_that_can_be_answered_is_not_drawn(rng, monkeypatch, made):
+    monkeypatch.setattr(domain, "spliced", lambda question, rng: made)
+    assert made[0] not in {domain.sample_turn(rng, "ood").user_text for _ in range(100)}
+
+
+def test_some_of_what_is_outside_is_made_of_questions(rng, monkeypatch):
+    monkeypatch.setattr(domain, "spliced", lambda question, rng: ("sing", "sin"))
+    drawn = [domain.sample_turn(rng, "ood").user_text for _ in range(400)]
+    assert 60 < drawn.count("sing") < 160

@@ -18,14 +18,12 @@ def test_held_out_sentences_are_twenty_and_distinct():
     assert len(set(HELD_OUT_SENTENCES)) == len(HELD_OUT_SENTENCES) == 20
 
 
-def test_a_spliced_question_keeps_its_beginning_or_its_end_and_never_both(rng):
+def test_a_spliced_question_keeps_its_beginning_or_its_end(rng):
     question = "what is five plus six"
     drawn = [spliced(question, rng) for _ in range(300)]
-    begin = [text for text in drawn if text.startswith("what ") and not text.endswith(" six")]
-    end = [text for text in drawn if text.endswith(" six")]
+    begin = [text for text, kept in drawn if text.startswith(f"{kept} ")]
+    end = [text for text, kept in drawn if text.endswith(f" {kept}")]
+    assert len(begin) + len(end) >= 300
     assert len(begin) > len(end) > 30
-    assert question not in drawn
-
-
-def test_one_word_gets_something_behind_it(rng):
-    assert all(spliced("hello", rng).startswith("hello ") for _ in range(20))
+    assert all(question.startswith(kept) or question.endswith(kept) for _, kept in drawn)
+    assert all(kept != question for _, kept in drawn)

@@ -103,8 +103,8 @@ def test_load_by_name_gives_one_slot_of_the_embedded_model():
 
 @pytest.mark.parametrize("is_fast", [False, True])
 def test_ear_is_heard_with_in_8_bits_where_the_cpu_is_fast_at_it(is_fast, monkeypatch):
-    monkeypatch.setattr("voiceagent.serving.engine.int8_is_fast", lambda: is_fast)
-    codec = Engine.load()._batch.codec
+    monkeypatch.setattr("voiceagent.serving.device.int8_is_fast", lambda: is_fast)
+    codec = Engine.load("nano", EngineConfig(device="cpu"))._batch.codec
     assert any(isinstance(layer, Int8Linear) for layer in codec.modules()) is is_fast
 
 

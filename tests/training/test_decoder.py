@@ -141,3 +141,17 @@ def test_of_a_decoder_only_the_last_layers_and_the_text_heads_are_taught(setup, 
         if not torch.equal(value, before[name])
     }
     assert changed == {"layers.4", "layers.5", "norm", "text_head", "user_text_head"}
+
+
+@pytest.mark.parametrize("last", [0, 7])
+def test_as_many_layers_are_taught_as_there_are(setup, last):
+    with pytest.raises(ValueError, match=f"only_last: {last} of 6 layers"):
+        DecoderTask(
+            setup.config,
+            torch.zeros(4, 256, 8),
+            setup.calls,
+            2,
+            9,
+            start=setup.module,
+            only_last=last,
+        )

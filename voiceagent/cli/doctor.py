@@ -104,8 +104,8 @@ def _torch() -> Check:
         return Check("torch", "broken", f"cannot be imported ({error})", "run 'make setup'")
     from voiceagent_kernels.reference.int8_linear import int8_is_fast
 
-    has_vnni = "VNNI: the ear computes in 8 bits" if int8_is_fast() else "no VNNI"
-    vectors = f"{torch.backends.cpu.get_cpu_capability()}, {has_vnni}"
+    vnni = "VNNI" if int8_is_fast() else "no VNNI, so nothing in 8 bits"
+    vectors = f"{torch.backends.cpu.get_cpu_capability()}, {vnni}"
     if torch.cuda.is_available():
         device = torch.cuda.get_device_name(0)
     else:

@@ -41,8 +41,8 @@ NAMES = tuple(
 HIGHEST = 20
 # of the sums drawn, those of small numbers, which callers try first
 _SMALL_SHARE, _SMALL = 0.6, 10
-# of what is outside, questions that lost their beginning or their end
-_SPLICED_SHARE = 0.25
+# of what is outside, questions whose beginning or end is another, where that is none any more
+_SPLICED_SHARE = 0.3
 
 ADDITIONS = (
     "what is {} plus {}",
@@ -193,10 +193,12 @@ _SAMPLERS: dict[str, Callable[[np.random.Generator], Turn]] = {
 
 
 def _outside(rng: np.random.Generator) -> str:
-    """What nobody can answer here; every fourth begins or ends as a question of the domain."""
+    """What nobody can answer here; some of it begins or ends as a question of the domain."""
     if rng.random() < _SPLICED_SHARE:
-        text = spliced(sample_in_domain_turn(rng).user_text, rng)
-        if text not in _by_user_text():
+        question = sample_in_domain_turn(rng).user_text
+        text, kept = spliced(question, rng) if " " in question else (question, question)
+        # a whole question with something before or behind it is still one
+        if not {text, kept} & _by_user_text().keys():
             return text
     return sample_out_of_domain(rng)
 

@@ -1,10 +1,15 @@
-"""Where the model runs."""
+"""Where the model runs, and in what it computes there."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
+from voiceagent_codec.base import Codec
+from voiceagent_kernels.reference.int8_linear import int8_is_fast
 
 from voiceagent.errors import ConfigError
+from voiceagent.model.folder import ModelFolder
 
 
 def find_device(name: str) -> torch.device:
@@ -22,6 +27,19 @@ def find_device(name: str) -> torch.device:
             "PyTorch; take --device cpu, or see what nvidia-smi says"
         )
     return device
+
+
+def load_codec(folder: ModelFolder, device: torch.device) -> Codec[Any]:
+    """A model's codec as it serves: on a CPU with VNNI partly in 8 bits.
+
+    Raises:
+        ConfigError: its config cannot be used.
+        WeightsError: the weights do not fit.
+    """
+    codec = folder.load_codec(device)
+    if device.type == "cpu" and int8_is_fast():
+        codec.use_int8()
+    return codec
 
 
 def use_threads(count: int) -> None:

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from voiceagent_codec.base import Codec
-from voiceagent_kernels.reference.int8_linear import int8_is_fast
 
 from voiceagent.audio.framing import Samples
 from voiceagent.clock import Clock, MonotonicClock, WallClock
@@ -24,7 +23,7 @@ from voiceagent.model.config import SamplingDefaults
 from voiceagent.model.decoder import Decoder
 from voiceagent.model.tokenizer import Tokenizer
 from voiceagent.serving.config import EngineConfig, SessionOptions
-from voiceagent.serving.device import find_device
+from voiceagent.serving.device import find_device, load_codec
 from voiceagent.serving.forecast import forecast, most_in_time
 from voiceagent.serving.metrics import StepForecast, StepMetrics
 from voiceagent.serving.prompts import Prompt, Prompts
@@ -113,11 +112,8 @@ class Engine:
         config = config or EngineConfig()
         device = find_device(config.device)
         folder = open_model(model)
-        codec = folder.load_codec(device)
-        if device.type == "cpu" and int8_is_fast():
-            codec.use_int8()
         return cls(
-            codec,
+            load_codec(folder, device),
             folder.load_decoder(device, adapter=adapter),
             folder.tokenizer(),
             config,

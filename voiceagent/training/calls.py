@@ -127,7 +127,7 @@ class CallMaker:
 
 
 def _conditions(script: Script, rng: np.random.Generator) -> Conditions:
-    """Of a call; where nobody speaks, its noise is as loud as somebody."""
+    """Of a call; where nobody speaks, its noise is mostly louder, up to the level of speech."""
     conditions = random_conditions(rng)
     if script.lines or rng.random() < _QUIET_SHARE:
         return conditions

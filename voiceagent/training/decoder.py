@@ -123,7 +123,7 @@ class DecoderTask:
             self.module.load_state_dict(start.state_dict())
             self.learning_rate = _TUNING_RATE
         if only_last is not None:
-            _keep_all_but(self.module, only_last)
+            _freeze_below(self.module, only_last)
         self.module.to(device)
         held_out = min(held_out, len(calls["text"]) // 4)
         calls = self._moved(calls)
@@ -267,8 +267,10 @@ def _begin_embeddings(decoder: Decoder, user_codebooks: Tensor) -> None:
         rows[:, : centroids.shape[1]] = centroids @ projection * _EMBEDDING_SCALE
 
 
-def _keep_all_but(decoder: Decoder, last: int) -> None:
+def _freeze_below(decoder: Decoder, last: int) -> None:
     """Let nothing of a decoder be learnt but its last layers and what reads text from them."""
+    if not 1 <= last <= len(decoder.layers):
+        raise ValueError(f"only_last: {last} of {len(decoder.layers)} layers")
     decoder.requires_grad_(False)
     taught = [*decoder.layers[-last:], decoder.norm, decoder.text_head, decoder.user_text_head]
     for part in taught:

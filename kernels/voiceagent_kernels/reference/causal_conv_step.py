@@ -32,9 +32,22 @@ def causal_conv_step(
     Returns:
         Output [B, T / stride, O] and the next `previous` [B, P, C].
     """
+    taps = weight.shape[1] // x.shape[2]
+    windows, previous = conv_windows(x, previous, taps, stride=stride, dilation=dilation)
+    # one flat product: a batched one takes a slower path for overlapping windows
+    return F.linear(windows.flatten(0, 1), weight, bias).view(*windows.shape[:2], -1), previous
+
+
+def conv_windows(
+    x: Tensor, previous: Tensor, taps: int, *, stride: int = 1, dilation: int = 1
+) -> tuple[Tensor, Tensor]:
+    """What each output row of `causal_conv_step` is a product with.
+
+    Returns:
+        Windows [B, T / stride, K * C], column ``k * C + c``; the next `previous` [B, P, C].
+    """
     rows = torch.cat((previous, x), dim=1)
     num_slots, length, channels = rows.shape
-    taps = weight.shape[1] // channels
     steps = (length - (taps - 1) * dilation - 1) // stride + 1
     if dilation == 1:
         windows = rows.as_strided(
@@ -45,6 +58,4 @@ def causal_conv_step(
         windows = torch.cat(
             [rows[:, k * dilation : k * dilation + span : stride] for k in range(taps)], dim=2
         )
-    # one flat product: a batched one takes a slower path for overlapping windows
-    y = F.linear(windows.reshape(num_slots * steps, -1), weight, bias)
-    return y.view(num_slots, steps, -1), rows[:, length - previous.shape[1] :]
+    return windows, rows[:, length - previous.shape[1] :]

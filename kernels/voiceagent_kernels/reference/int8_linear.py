@@ -1,9 +1,11 @@
 """A linear layer in 8 bits: weights per row as stored, inputs row by row as they come.
 
 Each input row is scaled by its largest value, so a row's result does not depend on the others of
-the batch, and sums of integers are exact: a slot computes the same bits alone and among others.
+the batch, and sums of integers are exact: a row gives the same bits alone and among others.
 Source: Dettmers et al. 2022 (LLM.int8), arXiv 2208.07339, section 3.1, without its outliers.
 """
+
+import functools
 
 import torch
 from torch import Tensor
@@ -27,15 +29,23 @@ def int8_linear(x: Tensor, weight: Tensor, scale: Tensor, bias: Tensor | None) -
     rows = x.reshape(-1, x.shape[-1])
     unit = rows.abs().amax(-1, keepdim=True).clamp_(min=_LEAST).div_(_HIGHEST)
     whole = (rows / unit).round_().to(torch.int8)
-    y = torch._int_mm(whole, weight.t()).float().mul_(unit)
+    y = _exact_product(whole, weight).mul_(unit)
     y = y * scale if bias is None else torch.addcmul(bias, y, scale)
     return y.view(*x.shape[:-1], -1)
 
 
-def int8_is_fast() -> bool:
-    """Whether this machine's CPU multiplies int8 without overflow and faster than floats.
+def _exact_product(x: Tensor, weight: Tensor) -> Tensor:
+    """f32 [N, O] of int8 [N, I] and [O, I]; elsewhere than on a CPU with VNNI slowly."""
+    if x.device.type == "cpu" and int8_is_fast():
+        return torch._int_mm(x, weight.t()).float()
+    return (x.double() @ weight.t().double()).float()
 
-    Without VNNI oneDNN adds pairs of products in 16 bits, and they overflow: the result is wrong.
+
+@functools.cache
+def int8_is_fast() -> bool:
+    """Whether this machine's CPU says that it has VNNI.
+
+    Without it oneDNN adds pairs of products in 16 bits, which overflow: `torch._int_mm` is wrong.
     """
     has = torch.cpu.get_capabilities()
     return bool(has.get("avx512_vnni") or has.get("avx_vnni"))
