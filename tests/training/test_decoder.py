@@ -125,33 +125,3 @@ def test_a_decoder_to_go_on_from_is_begun_with_and_learns_slower(setup):
     for name, tensor in task.module.state_dict().items():
         assert torch.equal(tensor, setup.module.state_dict()[name])
     assert task.learning_rate < setup.learning_rate
-
-
-def test_of_a_decoder_only_the_last_layers_and_the_text_heads_are_taught(setup, generator):
-    before = {name: value.clone() for name, value in setup.module.state_dict().items()}
-    task = DecoderTask(
-        setup.config, torch.zeros(4, 256, 8), setup.calls, 2, 9, start=setup.module, only_last=2
-    )
-    optimiser = torch.optim.SGD(task.module.parameters(), lr=0.1)
-    task.loss(0.0, generator)[0].backward()
-    optimiser.step()
-    changed = {
-        ".".join(name.split(".")[: 2 if name.startswith("layers") else 1])
-        for name, value in task.module.state_dict().items()
-        if not torch.equal(value, before[name])
-    }
-    assert changed == {"layers.4", "layers.5", "norm", "text_head", "user_text_head"}
-
-
-@pytest.mark.parametrize("last", [0, 7])
-def test_as_many_layers_are_taught_as_there_are(setup, last):
-    with pytest.raises(ValueError, match=f"only_last: {last} of 6 layers"):
-        DecoderTask(
-            setup.config,
-            torch.zeros(4, 256, 8),
-            setup.calls,
-            2,
-            9,
-            start=setup.module,
-            only_last=last,
-        )

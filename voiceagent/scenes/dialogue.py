@@ -41,9 +41,10 @@ _STOPPED_MS, _RESUMED_MS = (280, 420), (300, 1200)
 _LONG_WORDS, _WORD_MS = 4, 240
 _EDGE_MS = 450
 
-_UNADDRESSED_SHARE = 0.06
+_WORDLESS_SHARE, _UNADDRESSED_SHARE = 0.05, 0.06
 _SHARES_BEFORE = {"pause": 0.2, "hesitation": 0.15, "preamble": 0.1}
 _SHARES_DURING = {
+    "interruption": 0.13,
     "backchannel": 0.12,
     "side_talk": 0.07,
     "background": 0.06,
@@ -59,15 +60,11 @@ class DialogueShares:
         held: of the answers, those that come later than by themselves.
         two_voices: of the hesitating turns, those spoken by two people.
         new_voice: of the turns, those in which somebody else goes on.
-        interruption: of the longer answers, those that the next question breaks into.
-        wordless: of the calls, those in which nobody says a word.
     """
 
     held: float = 0.25
     two_voices: float = 0.2
     new_voice: float = 0.06
-    interruption: float = 0.13
-    wordless: float = 0.05
 
 
 def make_dialogue(
@@ -88,13 +85,12 @@ def make_dialogue(
         shares: how often some things happen.
     """
     rng = child_rng(seed, "script", DIALOGUE)
-    shares = shares or DialogueShares()
-    writer = _Writer(rng, voice, shares)
+    writer = _Writer(rng, voice, shares or DialogueShares())
     kind = rng.random()
     if kind < _UNADDRESSED_SHARE:
         for _ in range(num_turns // 2):
             writer.write_unaddressed()
-    elif kind > shares.wordless + _UNADDRESSED_SHARE:
+    elif kind > _WORDLESS_SHARE + _UNADDRESSED_SHARE:
         for _ in range(num_turns):
             writer.write_turn()
     return Script(
@@ -207,8 +203,7 @@ class _Writer:
 
     def _answer(self, turn: Turn) -> None:
         words = turn.agent_text.split()
-        during = {"interruption": self.shares.interruption} | _SHARES_DURING
-        kind = self._which(during) if len(words) >= _LONG_WORDS else None
+        kind = self._which(_SHARES_DURING) if len(words) >= _LONG_WORDS else None
         held = self._happens(self.shares.held)
         gap_ms, take = self._between(_HELD_MS if held else _GAP_MS), draw_seed(self.rng)
         stop = int(self.rng.integers(2, len(words) - 1)) if kind == "resumed" else len(words)

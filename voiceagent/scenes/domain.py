@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from voiceagent.scenes.out_of_domain import sample_out_of_domain, spliced
+from voiceagent.scenes.out_of_domain import sample_out_of_domain
 from voiceagent.scenes.seeds import pick
 from voiceagent.scenes.small_talk import FIXED
 from voiceagent.serving.facts import (
@@ -41,8 +41,6 @@ NAMES = tuple(
 HIGHEST = 20
 # of the sums drawn, those of small numbers, which callers try first
 _SMALL_SHARE, _SMALL = 0.6, 10
-# of what is outside, questions whose beginning or end is another, where that is none any more
-_SPLICED_SHARE = 0.3
 
 ADDITIONS = (
     "what is {} plus {}",
@@ -188,19 +186,8 @@ _SAMPLERS: dict[str, Callable[[np.random.Generator], Turn]] = {
     "repeat": lambda rng: Turn("repeat", pick(rng, REPEATS), NOTHING_SAID),
     "time": _time_turn,
     "day": lambda rng: Turn("day", pick(rng, DAY_QUESTIONS), day_words(pick(rng, DAYS))),
-    "ood": lambda rng: Turn("ood", _outside(rng), REFUSAL),
+    "ood": lambda rng: Turn("ood", sample_out_of_domain(rng), REFUSAL),
 }
-
-
-def _outside(rng: np.random.Generator) -> str:
-    """What nobody can answer here; some of it begins or ends as a question of the domain."""
-    if rng.random() < _SPLICED_SHARE:
-        question = sample_in_domain_turn(rng).user_text
-        text, kept = spliced(question, rng) if " " in question else (question, question)
-        # a whole question with something before or behind it is still one
-        if not {text, kept} & _by_user_text().keys():
-            return text
-    return sample_out_of_domain(rng)
 
 
 @functools.cache

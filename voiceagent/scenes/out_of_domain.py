@@ -1,9 +1,9 @@
 """Sentences that callers say and the embedded agent does not know: it refuses them.
 
 Three kinds are drawn: templates of everyday requests, near misses made of the domain's own words,
-and words of a large lexicon in random order; a fourth is made of a question that is given.
-`HELD_OUT_SENTENCES` share no template with them and are for evaluation only. Besides, what a caller
-says to somebody else, what is heard from afar, and what comes before a question.
+and words of a large lexicon in random order. `HELD_OUT_SENTENCES` share no template with them and
+are for evaluation only. Besides, what a caller says to somebody else, what is heard from afar, and
+what comes before a question.
 """
 
 from __future__ import annotations
@@ -56,7 +56,6 @@ PREAMBLES = tuple(
 )
 # the rest are words in random order
 _TEMPLATE_SHARE, _NEAR_SHARE = 0.45, 0.35
-_OTHER_END_SHARE = 0.7
 
 
 def sample_out_of_domain(rng: np.random.Generator) -> str:
@@ -71,28 +70,6 @@ def sample_out_of_domain(rng: np.random.Generator) -> str:
     if kind < _TEMPLATE_SHARE + _NEAR_SHARE:
         return _filled(pick(rng, NEAR_MISSES), rng)
     return " ".join(pick(rng, lexicon()) for _ in range(int(rng.integers(3, 8))))
-
-
-def spliced(question: str, rng: np.random.Generator) -> tuple[str, str]:
-    """Put something else in place of a question's end, or of its beginning.
-
-    "what is five plus six" becomes "what is five plus a bicycle", or "can you find plus six".
-
-    Args:
-        question: two words or more.
-        rng: where the draws come from.
-
-    Returns:
-        The new sentence, and what it has of the question.
-    """
-    words = question.split()
-    at = int(rng.integers(1, len(words)))
-    if rng.random() < _OTHER_END_SHARE:
-        kept = " ".join(words[:at])
-        return f"{kept} {pick(rng, pick(rng, (THINGS, THINGS, PEOPLE, PLACES)))}", kept
-    begun = _filled(pick(rng, TEMPLATES), rng).split()[: int(rng.integers(2, 5))]
-    kept = " ".join(words[at:])
-    return f"{' '.join(begun)} {kept}", kept
 
 
 @functools.cache

@@ -22,7 +22,7 @@ from voiceagent.scenes.speakers import speaker
 from voiceagent.scenes.utterance import SAMPLES_PER_MS, Utterance, Word
 
 # from the onset of an interruption to the agent's silence: what a good agent needs to hear it
-YIELD_MS = 240
+YIELD_MS = 320
 
 _FADE_MS = 20
 _PEAK = (0.4, 0.6)

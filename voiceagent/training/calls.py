@@ -7,7 +7,6 @@ frames after it has ended. User codes are encoded sound; the agent's come from t
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 from voiceagent_codec.nano import SETTLING_FRAMES, NanoCodec
 
 from voiceagent.audio.framing import FRAME_MS, FRAME_SAMPLES, Samples
-from voiceagent.scenes.channel import Conditions, random_conditions
+from voiceagent.scenes.channel import random_conditions
 from voiceagent.scenes.dialogue import DialogueShares, make_dialogue
 from voiceagent.scenes.render import Composed, compose
 from voiceagent.scenes.script import Line, Script
@@ -34,10 +33,6 @@ CALL_FRAMES = 375
 CALLS_PER_SHARD = 12
 #: In so many noises each call is heard; a GPU hears for nothing.
 TAKES, GPU_TAKES = 2, 8
-#: Where little evidence decides, a training set holds more of it.
-TRAINING_SHARES = DialogueShares(interruption=0.2, wordless=0.08)
-# of the calls without a word, those as quiet as others are; and the noise of the rest
-_QUIET_SHARE, _LOUD_DBFS = 0.3, (-40.0, -14.0)
 _USER_WORD_LAG = 2
 # a word that has begun less than this before its answer is cut is not said
 _LEAST_WORD_MS = 100
@@ -65,18 +60,16 @@ class CallMaker:
     def shard(self, number: int) -> Arrays:
         """Make one shard: ``text`` and ``user_text`` i16 [N, T], ``user`` and ``agent`` u8."""
         rng = child_rng(self.seed, "calls", str(number))
-        scripts: list[Script] = []
         rows: list[Streams] = []
         sound: list[tuple[Samples, Samples]] = []
         for _ in range(CALLS_PER_SHARD):
-            script = make_dialogue(draw_seed(rng), shares=TRAINING_SHARES)
-            scripts.append(script)
+            script = make_dialogue(draw_seed(rng))
             composed = compose(script, self._speaker_of)
             rows.append(self.streams(script, composed))
             sound.append((_cut(composed.user), _cut(composed.agent)))
         user, agent = (torch.from_numpy(np.stack(side)) for side in zip(*sound, strict=True))
         generator = torch.Generator(self.device).manual_seed(draw_seed(rng))
-        takes = [[_conditions(script, rng) for script in scripts] for _ in range(self.takes)]
+        takes = [[random_conditions(rng) for _ in rows] for _ in range(self.takes)]
         codes = [self.listener.codes(user, agent, take, generator) for take in takes]
         rows *= self.takes
         return {
@@ -124,14 +117,6 @@ class CallMaker:
         is_by_word = child_rng(self.seed, "word by word", speaker_id).random() < WORD_BY_WORD_SHARE
         somebody = with_manner(speaker(speaker_id))
         return WordByWord(somebody) if is_by_word else somebody
-
-
-def _conditions(script: Script, rng: np.random.Generator) -> Conditions:
-    """Of a call; where nobody speaks, its noise is mostly louder, up to the level of speech."""
-    conditions = random_conditions(rng)
-    if script.lines or rng.random() < _QUIET_SHARE:
-        return conditions
-    return dataclasses.replace(conditions, noise_dbfs=float(rng.uniform(*_LOUD_DBFS)))
 
 
 def _cut(pcm: Samples) -> Samples:

@@ -96,7 +96,6 @@ class DecoderTask:
         held_out: int = 24,
         more: Callable[[], Calls | None] = lambda: None,
         start: Decoder | None = None,
-        only_last: int | None = None,
     ) -> None:
         """Begin.
 
@@ -110,8 +109,6 @@ class DecoderTask:
             held_out: how many calls are never trained on, a quarter at most.
             more: asked now and then for calls that have been made meanwhile.
             start: a decoder to go on from; None begins with nothing.
-            only_last: of its layers, so many are taught, with the heads of both texts; None
-                teaches everything.
         """
         torch.manual_seed(seed)
         self.device = torch.device(device)
@@ -122,8 +119,6 @@ class DecoderTask:
         else:
             self.module.load_state_dict(start.state_dict())
             self.learning_rate = _TUNING_RATE
-        if only_last is not None:
-            _freeze_below(self.module, only_last)
         self.module.to(device)
         held_out = min(held_out, len(calls["text"]) // 4)
         calls = self._moved(calls)
@@ -265,17 +260,6 @@ def _begin_embeddings(decoder: Decoder, user_codebooks: Tensor) -> None:
         projection = torch.randn(centroids.shape[-1], width) * centroids.shape[-1] ** -0.5
         rows = decoder.user_embedding.weight.view(len(centroids), decoder.config.user_rows, width)
         rows[:, : centroids.shape[1]] = centroids @ projection * _EMBEDDING_SCALE
-
-
-def _freeze_below(decoder: Decoder, last: int) -> None:
-    """Let nothing of a decoder be learnt but its last layers and what reads text from them."""
-    if not 1 <= last <= len(decoder.layers):
-        raise ValueError(f"only_last: {last} of {len(decoder.layers)} layers")
-    decoder.requires_grad_(False)
-    taught = [*decoder.layers[-last:], decoder.norm, decoder.text_head, decoder.user_text_head]
-    for part in taught:
-        if part is not None:
-            part.requires_grad_(True)
 
 
 def _some_later(user_text: Tensor, g: torch.Generator) -> Tensor:

@@ -29,9 +29,6 @@ _ROWS = {
     "cpu": {"semantic": 16, "voice": 16, "decoder": 6},
     "cuda": {"semantic": 128, "voice": 64, "decoder": 64},
 }
-# of a decoder whose ear stays, the layers that are taught: what is below them hears well enough,
-# and a step takes .6 of the time
-_LAST_LAYERS = 3
 # to judge one held-out call takes a core about so long
 _SECONDS_PER_CALL, _FEWEST_CALLS = 2.4, 2
 # shards of sentences whose voices make up a crowd
@@ -137,7 +134,6 @@ def learn_conversation(run: TrainingRun, rank: int, size: int) -> bool:
         held_out=calls.rows_of_shard,
         more=calls.more,
         start=None if run.start is None else run.start.load_decoder(),
-        only_last=_LAST_LAYERS if run.budget.teach == "conversation" else None,
     )
     return _learn(run, task, loop.World(rank, size))
 
