@@ -39,7 +39,7 @@ def read_checkpoint(path: Path, kind: str) -> dict[str, Tensor]:
         WeightsError: the file is missing, no safetensors file, truncated, of another kind or
             version, or holds a tensor of an unknown dtype or with a NaN.
     """
-    stored = _read(path, kind)
+    stored = read_stored(path, kind)
     tensors = {}
     for name, value in stored.items():
         suffix = name[name.rfind(".") :]
@@ -107,6 +107,7 @@ def save_checkpoint(
     kind: str,
     *,
     quantize: Callable[[str, Tensor], bool] = lambda name, value: False,
+    kept: Mapping[str, Tensor] | None = None,
 ) -> None:
     """Write a checkpoint, whole or not at all.
 
@@ -115,8 +116,9 @@ def save_checkpoint(
         tensors: floating-point tensors by name.
         kind: what `read_checkpoint` will ask for.
         quantize: which tensors to store as int8; the others become float16.
+        kept: of another checkpoint, by `read_stored`, to be written as they are.
     """
-    stored = {}
+    stored = dict(kept or {})
     for name, value in tensors.items():
         if quantize(name, value):
             stored[name], stored[name + SCALE_SUFFIX] = quantize_rows(value)
@@ -140,7 +142,7 @@ def add_low_rank(
     Raises:
         WeightsError: the other one cannot be read, or holds no such matrix.
     """
-    stored = _read(source, kind)
+    stored = read_stored(source, kind)
     for name, (outer, inner) in updates.items():
         if name not in stored:
             raise WeightsError(str(source), "missing; there is nothing to add to", name)
@@ -194,7 +196,8 @@ def open_safetensors(path: Path, device: torch.device | str = "cpu") -> Iterator
         ) from error
 
 
-def _read(path: Path, kind: str) -> dict[str, Tensor]:
+def read_stored(path: Path, kind: str) -> dict[str, Tensor]:
+    """Every tensor of a checkpoint as it lies there; see `read_checkpoint`."""
     with open_safetensors(path) as file:
         metadata = file.metadata() or {}
         tensors = {name: file.get_tensor(name) for name in file.keys()}

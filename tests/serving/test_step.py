@@ -53,7 +53,7 @@ def test_begin_makes_a_used_slot_new(batch, frames):
 @pytest.mark.slow
 def test_sampled_slot_follows_its_seed_and_leaves_a_greedy_neighbour_alone(batch, frames):
     def play(seed):
-        batch.begin(0, SamplingDefaults(code_temperature=2.0), seed)
+        batch.begin(0, SamplingDefaults(code_temperature=8.0), seed)
         batch.begin(1, SamplingDefaults(), 0)
         steps = [
             batch.run([StepInput(slot, frame, False) for slot in (0, 1)])[0] for frame in frames

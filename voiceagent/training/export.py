@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from voiceagent_codec.files import whole_file
 from voiceagent_codec.nano import NanoCodec, load_nano_codec
-from voiceagent_codec.weights import add_low_rank, save_checkpoint
+from voiceagent_codec.weights import add_low_rank, read_stored, save_checkpoint
 
 from voiceagent.model.checkpoint import FORMAT_VERSION, OwnFolder
 from voiceagent.training.calls import agent_silence
@@ -31,6 +31,7 @@ from voiceagent.training.workspace import Workspace
 
 NAME = "nano"
 FOLDER = "model"
+_CODEC = "nano-codec"
 #: What a model folder may weigh.
 MOST_BYTES = 20_000_000
 _LEAST_NUMBERS = 4096
@@ -49,27 +50,25 @@ def is_quantised(name: str, value: Tensor) -> bool:
 
 
 def export_codec(
-    workspace: Workspace,
-    codec: NanoCodec,
-    learnt: Sequence[str],
-    before: NanoCodec | None = None,
+    workspace: Workspace, learnt: Sequence[str], before: OwnFolder | None = None
 ) -> None:
     """Write ``codec.safetensors``.
 
     Args:
         workspace: of the run.
-        codec: with the agent's encoder; what the run has learnt of it is put into it.
-        learnt: stages, of ``semantic`` and ``voice``.
-        before: where all else comes from.
+        learnt: stages, of ``semantic`` and ``voice``; both where nothing was before.
+        before: where all else comes from, byte by byte.
     """
-    state = codec.state_dict() if before is None else before.state_dict()
-    if before is not None and "semantic" in learnt:  # it may have been of another kind
-        state = {name: value for name, value in state.items() if not name.startswith("semantic.")}
+    state: dict[str, Tensor] = {}
     for stage in learnt:
         state |= _renamed(_checkpoint(workspace, stage), _LEARNT[stage])
-    codec.load_state_dict(state)
+    kept: dict[str, Tensor] = {}
+    if before is not None:
+        parts = tuple(f"{part}." for stage in learnt for part in _LEARNT[stage].values())
+        stored = read_stored(before.codec_path, _CODEC)
+        kept = {name: value for name, value in stored.items() if not name.startswith(parts)}
     path = workspace.file(f"{FOLDER}/codec.safetensors")
-    save_checkpoint(path, codec.state_dict(), "nano-codec", quantize=is_quantised)
+    save_checkpoint(path, state, _CODEC, quantize=is_quantised, kept=kept)
 
 
 def keep_codec(workspace: Workspace, start: OwnFolder) -> None:
@@ -85,7 +84,7 @@ def extend_codec(workspace: Workspace, start: OwnFolder) -> None:
     learnt = learnt_updates(_renamed(_checkpoint(workspace, "semantic"), _LEARNT["semantic"]))
     updates = {name: (_LEARNT_SHARE * outer, inner) for name, (outer, inner) in learnt.items()}
     path = workspace.file(f"{FOLDER}/codec.safetensors")
-    add_low_rank(start.codec_path, path, "nano-codec", updates)
+    add_low_rank(start.codec_path, path, _CODEC, updates)
 
 
 def load_codec(workspace: Workspace) -> NanoCodec:

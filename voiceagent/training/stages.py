@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from torch import Tensor
 from tqdm import tqdm
-from voiceagent_codec.nano import NanoCodec
 
 from voiceagent.training import card, export, loop, speech, voice_data
 from voiceagent.training.augment import Augmenter
@@ -82,13 +81,10 @@ def write_codec(run: TrainingRun, rank: int, size: int) -> bool:
     elif run.start is not None and run.budget.teach == "ear":
         export.extend_codec(run.workspace, run.start)
     elif run.start is None:
-        codec = NanoCodec(CODEC_SIZES, with_agent_encoder=True)
-        export.export_codec(run.workspace, codec, ["semantic", "voice"])
+        export.export_codec(run.workspace, ["semantic", "voice"])
     else:
-        codec = NanoCodec(CODEC_SIZES, with_agent_encoder=True)
-        before = run.start.load_codec(with_agent_encoder=True)
         learnt = "voice" if run.budget.teach == "voice" else "semantic"
-        export.export_codec(run.workspace, codec, [learnt], before)
+        export.export_codec(run.workspace, [learnt], run.start)
     return True
 
 
