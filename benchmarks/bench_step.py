@@ -57,6 +57,9 @@ def arguments() -> argparse.Namespace:
         default=[1, 2, 4, 8, 16, 32, 64],
         help="batch sizes (default: 1,2,4,8,16,32,64)",
     )
+    parser.add_argument(
+        "--float", action="store_true", help="the ear in float32, as on a CPU without VNNI"
+    )
     return parser.parse_args()
 
 
@@ -103,7 +106,8 @@ def main() -> None:
     options = arguments()
     start(options)
     folder = open_model("nano")
-    codec, decoder = load_codec(folder, torch.device("cpu")), folder.load_decoder()
+    codec = folder.load_codec() if options.float else load_codec(folder, torch.device("cpu"))
+    decoder = folder.load_decoder()
     weights = [*codec.parameters(), *codec.buffers(), *decoder.parameters()]
     weight_mb = sum(tensor.nbytes for tensor in weights) / 1e6
     bandwidth = read_bandwidth_gb_s()
@@ -123,7 +127,7 @@ def main() -> None:
         rows.append(measure(BatchStep(codec, decoder, size), frames, options.steps))
     print_table(list(rows[0]), [list(row.values()) for row in rows])
     in_time = [row["batch"] for row in rows if row["p99_ms"] < FRAME_MS]
-    by_slots = {str(slots): memory(slots) for slots in (1, 8)}
+    by_slots = {} if options.float else {str(slots): memory(slots) for slots in (1, 8)}
     for slots, found in by_slots.items():
         above = found["engine_kib"] / 1024
         print(f"memory above 'import torch', {slots} slot(s): {above:.0f} MiB resident")
@@ -137,6 +141,7 @@ def main() -> None:
         "read_bandwidth_gb_s": round(bandwidth, 1),
     }
     config = {"model": folder.name, "steps": options.steps, "threads": options.threads}
+    config |= {"is_float": options.float}
     finish("step", config, results, options)
 
 
