@@ -9,7 +9,7 @@ from voiceagent_codec.speech_transformer import SpeechTransformer
 from voiceagent.testing.recogniser import bundled_folder
 from voiceagent.training import semantic_tuning
 from voiceagent.training.semantic import FAR, NEAR
-from voiceagent.training.semantic_tuning import EarTask, SemanticTuningTask
+from voiceagent.training.semantic_tuning import SemanticTuningTask
 from voiceagent.training.whisper_start import read_ctranslate2
 
 HEAD_FIRST, LATER = 0.01, 0.5
@@ -109,7 +109,7 @@ def test_a_model_that_hears_by_convolutions_gets_whispers_ear_and_keeps_its_code
 
 @pytest.mark.slow
 def test_an_ear_alone_learns_beside_its_weights(toy_codec, toy_speech):
-    task = EarTask(toy_codec, toy_speech, toy_speech["pcm"], 1)
+    task = SemanticTuningTask(toy_codec, toy_speech, toy_speech["pcm"], 1, is_beside=True)
     _, found = gradients(task, LATER)
     learnt = {name for name in found if name.startswith("encoder.")}
     assert learnt, "nothing is learnt"

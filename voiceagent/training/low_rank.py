@@ -1,7 +1,9 @@
 """Linear layers that learn a matrix of low rank beside their own, which stays as it is.
 
 At rank 16 that is an eighteenth of the numbers of the ear's layers, and a model that is shipped
-again differs from the one before in that alone. Source: Hu et al. 2021 (LoRA), arXiv 2106.09685, section 4.1.
+again differs from the one before in that alone.
+
+Source: Hu et al. 2021 (LoRA), arXiv 2106.09685, section 4.1.
 """
 
 from __future__ import annotations

@@ -39,8 +39,13 @@ class SemanticTuningTask(SemanticTask):
         seed: int,
         device: str = "cpu",
         rows: int = 16,
+        *,
+        is_beside: bool = False,
     ) -> None:
-        """Begin with the codec of a model; the rest as in `SemanticTask`."""
+        """Begin with the codec of a model; the rest as in `SemanticTask`.
+
+        With `is_beside` the encoder stays, and a matrix of low rank is learnt beside each weight.
+        """
         config = with_transformer(start.config)
         is_same_ear = config == start.config
         super().__init__(config, speech, agent, seed, device, rows, is_whisper=not is_same_ear)
@@ -53,6 +58,10 @@ class SemanticTuningTask(SemanticTask):
         self.encoder.quantizer.requires_grad_(False)
         self.codebooks.is_fixed = True
         self.is_quantised = True
+        if is_beside:
+            self.encoder.requires_grad_(False)
+            begin_low_rank(self.encoder.encoder, _RANK)
+            self.learning_rate = _LOW_RANK_RATE
 
     def loss(self, progress: float, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
         """See `loop.Task`."""
@@ -78,22 +87,3 @@ class SemanticTuningTask(SemanticTask):
         is_whole = (phones == spoken).all(1, keepdim=True)
         is_same = is_whole & ((source == NOBODY) | (source == NEAR))
         return late(is_same.long()).bool().all(-1)
-
-
-class EarTask(SemanticTuningTask):
-    """The same where the ear alone is taught: what it learns is of low rank, beside its weights."""
-
-    def __init__(
-        self,
-        start: NanoCodec,
-        speech: dict[str, Tensor],
-        agent: Tensor,
-        seed: int,
-        device: str = "cpu",
-        rows: int = 16,
-    ) -> None:
-        """As in `SemanticTuningTask`; the model hears by a transformer."""
-        super().__init__(start, speech, agent, seed, device, rows)
-        self.encoder.requires_grad_(False)
-        begin_low_rank(self.encoder.encoder, _RANK)
-        self.learning_rate = _LOW_RANK_RATE

@@ -16,7 +16,7 @@ from voiceagent.training.evaluate import evaluate, held_out_call
 from voiceagent.training.hearing import Listener
 from voiceagent.training.run import TrainingRun
 from voiceagent.training.semantic import SemanticTask
-from voiceagent.training.semantic_tuning import EarTask, SemanticTuningTask
+from voiceagent.training.semantic_tuning import SemanticTuningTask
 from voiceagent.training.shards import GrowingShards, ShardPlan, joined, make_shards
 from voiceagent.training.sizes import CODEC_SIZES
 from voiceagent.training.voice import VoiceTask
@@ -56,9 +56,9 @@ def learn_hearing(run: TrainingRun, rank: int, size: int) -> bool:
         task = SemanticTask(CODEC_SIZES, data, agent, run.seed, run.device, rows, is_whisper=True)
         return _learn(run, task, loop.World(rank, size))
     codec = run.start.load_codec(with_agent_encoder=True)
-    tuning = EarTask if run.budget.teach == "ear" else SemanticTuningTask
-    task = tuning(codec, data, agent, run.seed, run.device, rows)
-    return _learn(run, task, loop.World(rank, size))
+    is_beside = run.budget.teach == "ear"
+    tuning = SemanticTuningTask(codec, data, agent, run.seed, run.device, rows, is_beside=is_beside)
+    return _learn(run, tuning, loop.World(rank, size))
 
 
 def learn_voice(run: TrainingRun, rank: int, size: int) -> bool:
