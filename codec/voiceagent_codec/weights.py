@@ -134,27 +134,50 @@ def add_low_rank(
     """Write a checkpoint that holds all of another one, byte by byte, and what was learnt since.
 
     Args:
-        source: the other one; what was added to it before stays.
+        source: the other one.
         path: the file; replaced if it exists.
         kind: of both.
-        updates: by name of a matrix [O, I], the factors [O, R] and [R, I] of what is added to it.
+        updates: by name of a matrix [O, I], the factors [O, R] and [R, I] of what is added to it,
+            in place of those that it has.
 
     Raises:
         WeightsError: the other one cannot be read, or holds no such matrix.
     """
     stored = read_stored(source, kind)
-    for name, (outer, inner) in updates.items():
+    for name, factors in updates.items():
         if name not in stored:
             raise WeightsError(str(source), "missing; there is nothing to add to", name)
-        before = _factors(source, name, stored)
-        for part, new, old, axis in (
-            (name + OUTER_SUFFIX, outer, before[0], 1),
-            (name + INNER_SUFFIX, inner, before[1], 0),
-        ):
-            whole = new if old is None else torch.cat((old, new), axis)
-            stored[part], stored[part + SCALE_SUFFIX] = quantize_rows(whole)
+        for suffix, factor in zip((OUTER_SUFFIX, INNER_SUFFIX), factors, strict=True):
+            part = name + suffix
+            stored[part], stored[part + SCALE_SUFFIX] = quantize_rows(factor)
     with whole_file(path) as partial:
         save_file(stored, partial, metadata={"kind": kind, "version": FORMAT_VERSION})
+
+
+def read_low_rank(path: Path, kind: str) -> dict[str, tuple[Tensor, Tensor, Tensor]]:
+    """Return the matrices that something was added to, and what.
+
+    Args:
+        path: a checkpoint.
+        kind: of it.
+
+    Returns:
+        By name, f32: the matrix [O, I] without it, and the factors [O, R] and [R, I].
+
+    Raises:
+        WeightsError: as `read_checkpoint`.
+    """
+    stored = read_stored(path, kind)
+    found = {}
+    for name, value in stored.items():
+        outer, inner = _factors(path, name, stored)
+        if outer is not None and inner is not None:
+            found[name] = (
+                _to_float(path, name, value, stored.get(name + SCALE_SUFFIX)),
+                outer,
+                inner,
+            )
+    return found
 
 
 def quantize_rows(value: Tensor) -> tuple[Tensor, Tensor]:

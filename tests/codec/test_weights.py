@@ -9,6 +9,7 @@ from voiceagent_codec.weights import (
     load_into,
     quantize_rows,
     read_checkpoint,
+    read_low_rank,
     save_checkpoint,
 )
 
@@ -40,10 +41,8 @@ def test_checkpoint_stored_as_int8_errs_by_half_a_step_at_most(path, layer):
 def test_what_is_learnt_later_is_added_and_the_rest_keeps_every_byte(path, tmp_path, layer):
     save_checkpoint(path, layer.state_dict(), "toy", quantize=lambda name, value: value.dim() == 2)
     before, generator = read_checkpoint(path, "toy"), torch.Generator().manual_seed(0)
-    added = torch.zeros(4, 6)
-    for number in range(2):  # the second beside the first
+    for number in range(2):  # the second in place of the first
         outer, inner = (torch.randn(shape, generator=generator) for shape in ((4, 2), (2, 6)))
-        added += outer @ inner
         longer = tmp_path / f"longer{number}.safetensors"
         add_low_rank(path, longer, "toy", {"weight": (outer, inner)})
         with safe_open(path, "pt") as old, safe_open(longer, "pt") as new:
@@ -51,8 +50,14 @@ def test_what_is_learnt_later_is_added_and_the_rest_keeps_every_byte(path, tmp_p
             kept = [name for name in kept if "weight.inner" not in name]
             assert all(torch.equal(old.get_tensor(name), new.get_tensor(name)) for name in kept)
         after = read_checkpoint(longer, "toy")
-        torch.testing.assert_close(after["weight"], before["weight"] + added, rtol=0, atol=0.1)
+        torch.testing.assert_close(
+            after["weight"], before["weight"] + outer @ inner, rtol=0, atol=0.1
+        )
         assert torch.equal(after["bias"], before["bias"])
+        ((name, (weight, *factors)),) = read_low_rank(longer, "toy").items()
+        assert name == "weight"
+        assert torch.equal(weight, before["weight"])
+        assert torch.equal(weight + factors[0] @ factors[1], after["weight"])
         path = longer
 
 

@@ -274,7 +274,7 @@ def test_zero_token_embeds_to_nothing(moshi_like):
     without[0, 4:] = -1
     user = [moshi_like.user_embedding.weight[k * 12] for k in range(3)]
     with torch.inference_mode():
-        difference = moshi_like._embed(tokens) - moshi_like._embed(without)
+        difference = moshi_like.embed(tokens) - moshi_like.embed(without)
         torch.testing.assert_close(difference[0], sum(user))
 
 
@@ -335,8 +335,8 @@ def attend_by_cache_position(decoder, hidden_inputs, pinned):
 def test_pinned_steps_are_seen_where_the_caches_own_numbering_puts_them(moshi_like, monkeypatch):
     """Against a plain computation without ring, absolute positions or turned-back queries."""
     fed, hidden = [], []
-    embed, depth = moshi_like._embed, moshi_like.depth.generate
-    monkeypatch.setattr(moshi_like, "_embed", lambda tokens: fed.append(embed(tokens)) or fed[-1])
+    embed, depth = moshi_like.embed, moshi_like.depth.generate
+    monkeypatch.setattr(moshi_like, "embed", lambda tokens: fed.append(embed(tokens)) or fed[-1])
     monkeypatch.setattr(
         moshi_like.depth, "generate", lambda h, *rest: hidden.append(h) or depth(h, *rest)
     )

@@ -152,16 +152,16 @@ def test_another_prompt_gives_other_probabilities(decoder, config, other):
 def test_embeddings_of_a_voice_stand_for_its_codes(decoder, config):
     """What the reference keeps of a voice: summed inputs of all its frames but the last."""
     by_codes, state, embeddings = plan(config), decoder.init_state(1), []
-    embed = decoder._embed
+    embed = decoder.embed
 
     def keep(tokens):
         embeddings.append(embed(tokens))
         return embeddings[-1]
 
-    decoder._embed = keep
+    decoder.embed = keep
     fed(decoder, by_codes, state)
     voice = Voice(VOICE[-2:], torch.cat(embeddings[: len(VOICE) - 1]))
-    decoder._embed = embed
+    decoder.embed = embed
     again = fed(decoder, plan_prompt(config, TOKENS, voice, CODES))
     for (mine, _), (theirs, _) in zip(state.tensors(), again.tensors(), strict=True):
         assert torch.equal(mine, theirs)

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from voiceagent.training.calls import agent_silence
-from voiceagent.training.decoder import DecoderTask, _some_later, decoder_sizes
+from voiceagent.training.decoder import DecoderTask, decoder_sizes
 from voiceagent.training.vocabulary import PAD, tokens
 
 STEPS = 40
@@ -42,26 +42,6 @@ def test_sizes_are_those_of_the_codec_and_the_vocabulary(setup):
     assert setup.config.text_cardinality == setup.config.initial_text == len(tokens())
     assert not setup.config.feed_agent_codes
     assert setup.config.context == 250
-
-
-def test_fed_streams_are_what_step_is_fed(setup, batch):
-    fed = setup._fed(batch, None)
-    state = setup.module.init_state(2)
-    for t in range(STEPS):
-        assert torch.equal(setup.module._read_inputs(state), fed[:, :, t]) or t == 0
-        setup.module.step(
-            batch["user"][:, t],
-            state,
-            torch.ones(2, dtype=torch.bool),
-            forced_text=batch["text"][:, t],
-            forced_agent_codes=batch["agent"][:, t],
-        )
-        state.tokens[:, 1, (t + 1) % state.tokens.shape[2]] = batch["user_text"][:, t]
-
-
-def test_half_of_the_training_calls_begin_in_their_middle(setup, batch, generator):
-    first = torch.stack([setup._fed(batch, generator)[:, 0, 0] for _ in range(30)])
-    assert set(first.flatten().tolist()) == {PAD, setup.config.initial_text}
 
 
 def test_depth_steps_are_where_the_agent_speaks_and_a_few_more(setup, batch, generator):
@@ -106,17 +86,6 @@ def test_calls_that_are_made_meanwhile_are_learnt_from_too(setup, generator, mon
     assert len(setup.calls["text"]) == before + 1
     setup._look_for_more()
     assert len(answers) == 2  # asked every hundredth step only
-
-
-def test_some_words_of_the_user_come_a_step_late_and_none_is_lost(generator):
-    words = torch.full((200, 12), PAD)
-    words[:, 2], words[:, 5], words[:, 6], words[:, 11] = 7, 8, 9, 10
-    later = _some_later(words, generator)
-    assert all(row[row != PAD].tolist() == [7, 8, 9, 10] for row in later)
-    assert (later[:, 5] == 8).all(), "the next step is taken"
-    assert (later[:, 11] == 10).all(), "there is no next step"
-    moved = (later[:, 3] == 7).float().mean()
-    assert 0.05 < moved < 0.3
 
 
 def test_a_decoder_to_go_on_from_is_begun_with_and_learns_slower(setup):

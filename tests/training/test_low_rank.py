@@ -44,3 +44,18 @@ def test_only_the_factors_are_learnt_and_they_are_all_of_the_difference(network)
             own = state[f"{name.removesuffix('weight')}linear.weight"]
             plain.get_parameter(name).copy_(own + outer @ inner)
     torch.testing.assert_close(plain(x), network(x))
+
+
+def test_factors_of_before_go_on_and_the_layer_is_the_same(network):
+    torch.manual_seed(1)
+    outer, inner, x = 5 * torch.randn(4, 3), torch.randn(3, 8), torch.randn(3, 6)
+    weight = network[1][1].weight.detach().clone()
+    with torch.no_grad():
+        network[1][1].weight += outer @ inner
+    before = network(x)
+    begin_low_rank(network, 2, {"1.1.weight": (weight, outer, inner)})
+    torch.testing.assert_close(network(x), before)
+    layer = network[1][1]
+    assert torch.equal(layer.linear.weight, weight)
+    assert layer.outer.shape == (4, 3), "of the rank that they have"
+    torch.testing.assert_close(layer.outer.norm(dim=0), layer.inner.norm(dim=1))

@@ -23,6 +23,13 @@ def test_only_the_rhythm_is_kept_for_the_encoder():
     assert manner_of(f"hibari:warp-{number}", only_rhythm=True) == Manner(rhythm=whole.rhythm)
 
 
+def test_many_of_them_have_an_accent_but_none_whose_sounds_are_learnt():
+    speakers = [speaker(f"hibari:warp-{number}") for number in range(60)]
+    accents = [with_manner(each).timbre.pronunciation for each in speakers]
+    assert 15 <= sum(accent is not None for accent in accents) < 45
+    assert all(with_manner(s, only_rhythm=True).timbre.pronunciation is None for s in speakers)
+
+
 @pytest.mark.parametrize("speaker_id", ["hibari:heart", "espeak:seed-3", "flite:slt"])
 def test_others_speak_as_they_are(speaker_id):
     assert with_manner(speaker(speaker_id)) is speaker(speaker_id)

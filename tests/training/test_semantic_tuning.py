@@ -105,13 +105,3 @@ def test_a_model_that_hears_by_convolutions_gets_whispers_ear_and_keeps_its_code
     parts, found = gradients(task, HEAD_FIRST)
     assert parts["teacher"] > 0
     assert found["encoder.encoder.conv1.bias"].abs().sum() > 0, "it follows the old ear at once"
-
-
-@pytest.mark.slow
-def test_an_ear_alone_learns_beside_its_weights(toy_codec, toy_speech):
-    task = SemanticTuningTask(toy_codec, toy_speech, toy_speech["pcm"], 1, is_beside=True)
-    _, found = gradients(task, LATER)
-    learnt = {name for name in found if name.startswith("encoder.")}
-    assert learnt, "nothing is learnt"
-    assert all(name.endswith((".inner", ".outer")) for name in learnt)
-    assert all(found[name].abs().sum() > 0 for name in learnt if name.endswith(".outer"))

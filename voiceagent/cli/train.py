@@ -74,8 +74,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--teach",
         choices=("hearing", "ear", "conversation", "voice"),
         help="with --from, what the model learns more of: hearing and conversation, from new "
-        "speakers and calls, while its voice stays; its ear alone, by matrices of low rank beside "
-        "the weights; conversation alone; or its voice alone (default: hearing)",
+        "speakers and calls, while its voice stays; its ear alone, by what its decoder makes of "
+        "calls; conversation alone; or its voice alone (default: hearing)",
     )
     parser.set_defaults(run=run)
 

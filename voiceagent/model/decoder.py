@@ -262,7 +262,7 @@ class Decoder(nn.Module):
         mask = mask_or_none(active)
         self._write_user(user_codes, state, mask)
         reach = reach or self._reach(state, active)
-        hidden = self._temporal_step(self._embed(self._read_inputs(state)), state, reach, mask)
+        hidden = self._temporal_step(self.embed(self._read_inputs(state)), state, reach, mask)
         sampler = Sampler(sampling, state.positions)
         logits = self.text_head(hidden).float()
         wanted = logits if logit_bias is None else logits + logit_bias
@@ -308,7 +308,7 @@ class Decoder(nn.Module):
         mask = mask_or_none(active)
         self._write_user(user_codes, state, mask)
         if embeddings is None:
-            embeddings = self._embed(self._read_inputs(state))
+            embeddings = self.embed(self._read_inputs(state))
         self._temporal_step(embeddings, state, self._reach(state, active), mask)
         user_text = torch.full_like(text, self.config.pad_id) if self.config.user_text else None
         self._advance(text, user_text, agent_codes, state, mask)
@@ -329,15 +329,7 @@ class Decoder(nn.Module):
             Text logits [B, T, V], user text logits or None, code logits [B, T, K_agent, V_code],
             or [N, K_agent, V_code] where `at` is given.
         """
-        x = self._embed(tokens.transpose(1, 2))
-        length = x.shape[1]
-        steps = torch.arange(length, device=x.device)
-        age = steps[:, None] - steps
-        mask = (age >= 0) & (age < self.config.context)
-        rotation = self._rotation(steps[None])
-        for layer in self.temporal_layers():
-            x = layer(x, rotation, mask)
-        hidden = self.norm(x)
+        hidden = self.hidden(self.embed(tokens.transpose(1, 2)))
         user_logits = None if self.user_text_head is None else self.user_text_head(hidden)
         by_step = codes.transpose(1, 2)
         if at is not None:
@@ -348,6 +340,17 @@ class Decoder(nn.Module):
             )
         code_logits = self.depth(hidden.flatten(0, 1), text.flatten(), by_step.flatten(0, 1))
         return self.text_head(hidden), user_logits, code_logits.unflatten(0, text.shape)
+
+    def hidden(self, x: Tensor) -> Tensor:
+        """What the heads read, of whole sequences of embeddings: [B, T, D] -> [B, T, D]."""
+        steps = torch.arange(x.shape[1], device=x.device)
+        age = steps[:, None] - steps
+        mask = (age >= 0) & (age < self.config.context)
+        rotation = self._rotation(steps[None])
+        for layer in self.temporal_layers():
+            x = layer(x, rotation, mask)
+        hidden: Tensor = self.norm(x)
+        return hidden
 
     def _register_stream_tables(self, device: torch.device | str) -> None:
         config = self.config
@@ -400,7 +403,7 @@ class Decoder(nn.Module):
         not_yet = (positions <= self.delays) | self.always_initial
         return torch.where(not_yet, self.initial, stored)
 
-    def _embed(self, tokens: Tensor) -> Tensor:
+    def embed(self, tokens: Tensor) -> Tensor:
         """i64 [..., S] -> [..., D], the sum over streams; a token of -1 adds nothing."""
         config = self.config
         texts = config.text_streams

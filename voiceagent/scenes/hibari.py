@@ -24,6 +24,7 @@ from voiceagent.audio.framing import Samples
 from voiceagent.errors import SynthesisUnavailable
 from voiceagent.scenes.manner import Manner
 from voiceagent.scenes.phones import PAUSE, phone_of_hibari
+from voiceagent.scenes.pronunciation import Pronunciation
 from voiceagent.scenes.utterance import SAMPLES_PER_MS, Utterance, spoken
 
 F32 = NDArray[np.float32]
@@ -87,7 +88,8 @@ class Timbre:
         breath: added to the log level of the residual.
         equaliser: f32[601, 1] added to every log level.
         uneven: whether the pace wanders within a sentence.
-        manner: how they pronounce; None is as the plain voice does.
+        manner: how they articulate; None is as the plain voice does.
+        pronunciation: which sounds they make; None is as the plain voice does.
     """
 
     formants: float
@@ -98,6 +100,7 @@ class Timbre:
     equaliser: F32
     uneven: bool
     manner: Manner | None = None
+    pronunciation: Pronunciation | None = None
 
 
 def random_timbre(rng: np.random.Generator) -> Timbre:
@@ -166,7 +169,10 @@ class HibariEngine:
         phones_ms: list[tuple[str, float]] = []
         length_ms = 0.0
         for phonemes in self.phonemes(text):
-            spectra, starts = self.spectra(phonemes, speed * (timbre.speed if timbre else 1.0))
+            made = phonemes
+            if timbre is not None and timbre.pronunciation is not None:
+                made = timbre.pronunciation.pronounce(phonemes, rng)
+            spectra, starts = self.spectra(made, speed * (timbre.speed if timbre else 1.0))
             if timbre is not None:
                 spectra, starts = apply_timbre(timbre, spectra, starts, rng)
             pieces.append(self.synthesise(spectra, rng))

@@ -70,7 +70,7 @@ GPU_CONVERSATION_SHARES = {
     "evaluate": 0.05,
 }
 #: The same for a run that teaches the ear of a model alone, on CPUs as on a GPU.
-EAR_SHARES = {"speech": 0.1, "voice_data": 0.02, "semantic": 0.84, "evaluate": 0.04}
+EAR_SHARES = {"speech": 0.02, "bank": 0.02, "ear": 0.92, "evaluate": 0.04}
 #: The same for a run that teaches the voice of a model, on CPUs as on a GPU.
 VOICE_SHARES = {"voice_data": 0.03, "voice": 0.93, "evaluate": 0.04}
 #: What a run teaches: everything from nothing, or of a model its hearing and conversation, its

@@ -7,11 +7,13 @@ frames after it has ended. User codes are encoded sound; the agent's come from t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from voiceagent_codec.nano import SETTLING_FRAMES, NanoCodec
 
 from voiceagent.audio.framing import FRAME_MS, FRAME_SAMPLES, Samples
@@ -47,8 +49,17 @@ class Streams:
     agent: NDArray[np.uint8]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class SpokenCall:
+    """One call with its sound, `CALL_FRAMES` long: user and agent f32 [N] at 24 kHz, clean."""
+
+    streams: Streams
+    user: Samples
+    agent: Samples
+
+
 class CallMaker:
-    """Makes shards of calls; one per process."""
+    """Makes calls, one by one or in shards; one per process."""
 
     def __init__(self, listener: Listener, bank: BankSpeaker, seed: int) -> None:
         """Begin; `bank` has a codec of its own, on the CPU."""
@@ -60,14 +71,9 @@ class CallMaker:
     def shard(self, number: int) -> Arrays:
         """Make one shard: ``text`` and ``user_text`` i16 [N, T], ``user`` and ``agent`` u8."""
         rng = child_rng(self.seed, "calls", str(number))
-        rows: list[Streams] = []
-        sound: list[tuple[Samples, Samples]] = []
-        for _ in range(CALLS_PER_SHARD):
-            script = make_dialogue(draw_seed(rng))
-            composed = compose(script, self._speaker_of)
-            rows.append(self.streams(script, composed))
-            sound.append((_cut(composed.user), _cut(composed.agent)))
-        user, agent = (torch.from_numpy(np.stack(side)) for side in zip(*sound, strict=True))
+        calls = [self.call(draw_seed(rng)) for _ in range(CALLS_PER_SHARD)]
+        rows = [call.streams for call in calls]
+        user, agent = joined_sound(calls)
         generator = torch.Generator(self.device).manual_seed(draw_seed(rng))
         takes = [[random_conditions(rng) for _ in rows] for _ in range(self.takes)]
         codes = [self.listener.codes(user, agent, take, generator) for take in takes]
@@ -78,6 +84,12 @@ class CallMaker:
             "agent": np.stack([row.agent for row in rows]),
             "user": torch.cat(codes).numpy(),
         }
+
+    def call(self, seed: int) -> SpokenCall:
+        """Make one call; the same seed gives the same one."""
+        script = make_dialogue(seed)
+        composed = compose(script, self._speaker_of)
+        return SpokenCall(self.streams(script, composed), _cut(composed.user), _cut(composed.agent))
 
     def streams(self, script: Script, composed: Composed) -> Streams:
         """Token streams of a call, cut or filled to `CALL_FRAMES`."""
@@ -117,6 +129,12 @@ class CallMaker:
         is_by_word = child_rng(self.seed, "word by word", speaker_id).random() < WORD_BY_WORD_SHARE
         somebody = with_manner(speaker(speaker_id))
         return WordByWord(somebody) if is_by_word else somebody
+
+
+def joined_sound(calls: Sequence[SpokenCall]) -> tuple[Tensor, Tensor]:
+    """Sound of the users and of the agent, f32 [B, N] each."""
+    user, agent = (np.stack([getattr(call, side) for call in calls]) for side in ("user", "agent"))
+    return torch.from_numpy(user), torch.from_numpy(agent)
 
 
 def _cut(pcm: Samples) -> Samples:

@@ -15,7 +15,7 @@ from voiceagent.training.curves import draw
 from voiceagent.training.export import folder_bytes
 from voiceagent.training.workspace import Workspace
 
-_STAGES = ("semantic", "voice", "decoder")
+_STAGES = ("semantic", "ear", "voice", "decoder")
 _DATA = {
     "speech": "sentences with phones",
     "voice_data": "the agent's voice",
@@ -135,7 +135,7 @@ def _origin(run: dict[str, Any]) -> str:
     if "from" in run:
         taught = "its ear and its conversation more, and keeps its voice"
         if run["teach"] == "ear":
-            taught = "its ear more, by matrices of low rank beside the weights, and keeps all else"
+            taught = "its ear more, by what its decoder makes of calls, and keeps all else"
         if run["teach"] == "conversation":
             taught = "its conversation more, and keeps ear and voice"
         if run["teach"] == "voice":

@@ -21,19 +21,25 @@ from voiceagent_codec.nano import NanoCodec
 from voiceagent.model.config import DecoderConfig, DepthConfig, TransformerConfig
 from voiceagent.model.decoder import Decoder
 from voiceagent.training.exercises import exercises
+from voiceagent.training.teacher_forcing import (
+    TEXT_WEIGHT,
+    USER_TEXT_WEIGHT,
+    Calls,
+    fed_tokens,
+    share_right,
+    some_later,
+    spoil,
+    text_loss,
+    text_weights,
+)
 from voiceagent.training.vocabulary import EPAD, PAD, tokens
 
 CONTEXT_STEPS = 250
-_PAD_WEIGHT, _CODE_WEIGHT = 0.25, 0.6
-_TEXT_WEIGHT, _USER_TEXT_WEIGHT = 2.0, 1.5
+_CODE_WEIGHT = 0.6
 # the first code carries what is said, the others how
 _FIRST_CODE_WEIGHT = 3.0
 # per row at most so many steps of depth, on average
 _SILENT_SHARE, _MOST_DEPTH_STEPS = 0.05, 67
-# at training a share of the user's codes, another in every call, is replaced by any code
-_MOST_WRONG_CODES, _FORGOTTEN_WORDS = 0.16, 0.06
-# of the user's words, those that are wanted a step late
-_LATER_WORDS = 0.15
 _EMBEDDING_SCALE = 0.12
 # of the calls in a batch, so many exercises beside them; and what they weigh
 _EXERCISE_SHARE, _EXERCISE_WEIGHT = 0.5, 0.5
@@ -43,8 +49,6 @@ _EXERCISE_ROWS, _NEW_EXERCISE_ROWS = 256, 3
 _TUNING_RATE = 5e-4
 # steps between two looks for new calls
 _LOOK_STEPS = 100
-
-Calls = dict[str, Tensor]
 
 
 def decoder_sizes(codec: NanoCodec, agent_silence: tuple[int, ...]) -> DecoderConfig:
@@ -131,9 +135,7 @@ class DecoderTask:
         self.exercises = [
             stream.to(device) for stream in exercises(_EXERCISE_ROWS, frames, self.rng)
         ]
-        weights = torch.ones(config.text_cardinality)
-        weights[PAD] = _PAD_WEIGHT
-        self.text_weights = weights.to(device)
+        self.text_weights = text_weights(config).to(device)
         self.silence = torch.tensor(config.initial_agent_codes, device=device)
 
     def loss(self, progress: float, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
@@ -143,9 +145,9 @@ class DecoderTask:
             len(self.calls["text"]), (self.rows,), generator=generator, device=self.device
         )
         batch = {name: stream[chosen].long() for name, stream in self.calls.items()}
-        batch["user_text"] = _some_later(batch["user_text"], generator)
+        batch["user_text"] = some_later(batch["user_text"], generator)
         batch = self._with_exercises(batch, generator)
-        fed = _spoil(self._fed(batch, generator), self.config, generator)
+        fed = spoil(fed_tokens(self.config, batch, generator), self.config, generator)
         at = self._depth_steps(batch["agent"], generator)
         at[self.rows :] = False
         with torch.autocast(self.device.type, torch.bfloat16):
@@ -153,7 +155,7 @@ class DecoderTask:
         code_weights = torch.ones_like(codes)
         code_weights[0] = _FIRST_CODE_WEIGHT
         code = (codes * code_weights).sum() / code_weights.sum()
-        loss = _TEXT_WEIGHT * text + _USER_TEXT_WEIGHT * user_text + _CODE_WEIGHT * code
+        loss = TEXT_WEIGHT * text + USER_TEXT_WEIGHT * user_text + _CODE_WEIGHT * code
         loss = loss + _EXERCISE_WEIGHT * exercise
         parts = {"text": text, "user_text": user_text, "code": codes.mean(), "exercise": exercise}
         return loss, {name: part.item() for name, part in parts.items()}
@@ -161,7 +163,7 @@ class DecoderTask:
     def evaluate(self) -> dict[str, float]:
         """Losses of held-out calls, and of their words and codes the share that is right."""
         batch = {name: stream.long() for name, stream in self.held_out.items()}
-        fed = self._fed(batch, None)
+        fed = fed_tokens(self.config, batch, None)
         at = (batch["agent"] != self.silence).any(-1)
         with torch.autocast(self.device.type, torch.bfloat16):
             text, user_text, codes = self.module(
@@ -170,11 +172,11 @@ class DecoderTask:
         said, heard = batch["text"], batch["user_text"]
         right_code = (codes.argmax(-1) == batch["agent"][at]).float().mean(0)
         return {
-            "held_text": self._cross_entropy(text, said).item(),
-            "held_user_text": self._cross_entropy(user_text, heard).item(),
-            "agent_words": _share_right(text, said, said > EPAD),
-            "starts": _share_right(text, said, said == EPAD),
-            "user_words": _share_right(user_text, heard, heard > EPAD),
+            "held_text": text_loss(text, said, self.text_weights).item(),
+            "held_user_text": text_loss(user_text, heard, self.text_weights).item(),
+            "agent_words": share_right(text, said, said > EPAD),
+            "starts": share_right(text, said, said == EPAD),
+            "user_words": share_right(user_text, heard, heard > EPAD),
             "first_codes": right_code[0].item(),
             "codes": right_code.mean().item(),
         }
@@ -216,30 +218,11 @@ class DecoderTask:
         wanted = batch["agent"][at]
         code = F.cross_entropy(codes.float().flatten(0, 1), wanted.flatten(), reduction="none")
         return (
-            self._cross_entropy(text[heard], batch["text"][heard]),
-            self._cross_entropy(user_text[heard], batch["user_text"][heard]),
+            text_loss(text[heard], batch["text"][heard], self.text_weights),
+            text_loss(user_text[heard], batch["user_text"][heard], self.text_weights),
             code.view(wanted.shape).mean(0),
             _which_word(text[read], batch["text"][read]),
         )
-
-    def _cross_entropy(self, logits: Tensor, wanted: Tensor) -> Tensor:
-        return F.cross_entropy(logits.float().flatten(0, 1), wanted.flatten(), self.text_weights)
-
-    def _fed(self, batch: Calls, generator: torch.Generator | None) -> Tensor:
-        """What every stream is fed at each step, as `Decoder.step` does it: i64 [B, S, T]."""
-        config, rows, steps = self.config, *batch["text"].shape
-        first_tokens = torch.tensor(config.initial_tokens, device=self.device)
-        initial = first_tokens[None, :, None].expand(rows, -1, steps).clone()
-        for stream, name in enumerate(("text", "user_text")):
-            initial[:, stream, 1:] = batch[name][:, :-1]
-            if generator is not None:
-                is_middle = torch.rand(rows, generator=generator, device=self.device) < 0.5
-                initial[is_middle, stream, 0] = PAD
-        first = config.text_streams + config.agent.codebooks
-        delay = config.user_delays[0]
-        # a stream is fed its initial token up to and including the step of its delay
-        initial[:, first:, delay + 1 :] = batch["user"].transpose(1, 2)[:, :, 1 : steps - delay]
-        return initial
 
     def _depth_steps(self, agent: Tensor, generator: torch.Generator) -> Tensor:
         """Steps at which the agent speaks, and some others, at most so many: bool [B, T]."""
@@ -262,39 +245,8 @@ def _begin_embeddings(decoder: Decoder, user_codebooks: Tensor) -> None:
         rows[:, : centroids.shape[1]] = centroids @ projection * _EMBEDDING_SCALE
 
 
-def _some_later(user_text: Tensor, g: torch.Generator) -> Tensor:
-    """Some of the user's words a step later, where there is room: i64 [B, T].
-
-    A model that knows the one right step for a word says nothing where it is not sure in time.
-    """
-    is_free = F.pad(user_text[:, 1:] == PAD, (0, 1))
-    draws = torch.rand(user_text.shape, generator=g, device=g.device)
-    moves = (user_text != PAD) & is_free & (draws < _LATER_WORDS)
-    stays = user_text.masked_fill(moves, PAD)
-    arrives = F.pad(user_text * moves, (1, 0))[:, :-1]
-    return stays + arrives
-
-
-def _spoil(fed: Tensor, config: DecoderConfig, g: torch.Generator) -> Tensor:
-    """Some user codes are wrong, and some of the user's words were not understood."""
-    rows, _, steps = fed.shape
-    first = config.text_streams + config.agent.codebooks
-    share = torch.rand(rows, 1, 1, generator=g, device=g.device) * _MOST_WRONG_CODES
-    codes = fed[:, first:]
-    wrong = torch.rand(codes.shape, generator=g, device=g.device) < share
-    other = torch.randint(config.user.cardinality, codes.shape, generator=g, device=g.device)
-    fed[:, first:] = torch.where(wrong, other, codes)
-    forgotten = torch.rand(rows, steps, generator=g, device=g.device) < _FORGOTTEN_WORDS
-    fed[:, 1] = torch.where(forgotten, PAD, fed[:, 1])
-    return fed
-
-
 def _which_word(logits: Tensor, said: Tensor) -> Tensor:
     """Cross entropy of the words alone, where there are any."""
     is_word = said > EPAD
     words = logits[is_word][:, EPAD + 1 :].float()
     return F.cross_entropy(words, said[is_word] - EPAD - 1)
-
-
-def _share_right(logits: Tensor, wanted: Tensor, at: Tensor) -> float:
-    return (logits.argmax(-1) == wanted)[at].float().mean().item() if bool(at.any()) else 0.0

@@ -35,7 +35,7 @@ _CODEC = "nano-codec"
 #: What a model folder may weigh.
 MOST_BYTES = 20_000_000
 _LEAST_NUMBERS = 4096
-# of a decoder that goes on from another one, and of what an ear alone has learnt
+# of a decoder that goes on from another one
 _LEARNT_SHARE = 0.5
 # stage -> parts of its network -> parts of the codec
 _LEARNT = {
@@ -77,14 +77,10 @@ def keep_codec(workspace: Workspace, start: OwnFolder) -> None:
 
 
 def extend_codec(workspace: Workspace, start: OwnFolder) -> None:
-    """Take the codec of the model that a run goes on from, and add half of what its ear learnt.
-
-    Half, so that it is the mean of both ears, as in `export_model`.
-    """
-    learnt = learnt_updates(_renamed(_checkpoint(workspace, "semantic"), _LEARNT["semantic"]))
-    updates = {name: (_LEARNT_SHARE * outer, inner) for name, (outer, inner) in learnt.items()}
+    """Take the codec of the model that a run goes on from, with what its ear learnt beside it."""
+    learnt = _renamed(_checkpoint(workspace, "ear"), {"ear": "semantic.encoder"})
     path = workspace.file(f"{FOLDER}/codec.safetensors")
-    add_low_rank(start.codec_path, path, _CODEC, updates)
+    add_low_rank(start.codec_path, path, _CODEC, learnt_updates(learnt))
 
 
 def load_codec(workspace: Workspace) -> NanoCodec:

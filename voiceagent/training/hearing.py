@@ -89,10 +89,19 @@ class Listener:
         pcm = _some(
             user, [each.is_in_room for each in conditions], lambda x: augmenter.room(x, g, WETNESS)
         )
-        pcm = pcm + self._echo(agent, g) * level("echo_db")
-        is_babble = torch.tensor([each.is_babble for each in conditions], device=g.device)
-        noise = augmenter.any_noise(rows, samples, g, is_babble)
-        pcm = (pcm + noise * level("noise_dbfs")) * level("gain_db")
+        has_echo = torch.tensor([each.echo_db is not None for each in conditions], device=g.device)
+        echoes = has_echo.nonzero()[:, 0]
+        if len(echoes):
+            pcm = pcm.index_add(0, echoes, self._echo(agent[echoes], g) * level("echo_db")[echoes])
+        is_noisy = torch.tensor(
+            [each.noise_dbfs is not None for each in conditions], device=g.device
+        )
+        noisy = is_noisy.nonzero()[:, 0]
+        if len(noisy):
+            is_babble = torch.tensor([each.is_babble for each in conditions], device=g.device)
+            noise = augmenter.any_noise(len(noisy), samples, g, is_babble[noisy])
+            pcm = pcm.index_add(0, noisy, noise * level("noise_dbfs")[noisy])
+        pcm = pcm * level("gain_db")
         floor = torch.randn(pcm.shape, generator=g, device=g.device) * uniform(g, rows, *FLOOR_RMS)
         pcm = pcm + floor * column(float(each.has_floor) for each in conditions)
         pcm = _some(

@@ -9,6 +9,7 @@ Source: Hu et al. 2021 (LoRA), arXiv 2106.09685, section 4.1.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 import torch
 import torch.nn.functional as F
@@ -26,18 +27,45 @@ class LowRankLinear(nn.Module):
         self.inner = nn.Parameter(inner * linear.in_features**-0.5)
         self.outer = nn.Parameter(torch.zeros(linear.out_features, rank, device=device))
 
+    def go_on(self, weight: Tensor, outer: Tensor, inner: Tensor) -> None:
+        """Go on with factors that are part of the layer's weight, which is `weight` without them.
+
+        Of a product alone it is not known which factor is how large: here both are alike.
+        """
+        ratio = (_lengths(outer, 0) / _lengths(inner, 1)).sqrt()
+        with torch.no_grad():
+            self.linear.weight.copy_(weight)
+        device = self.inner.device
+        self.outer = nn.Parameter((outer / ratio).to(device))
+        self.inner = nn.Parameter((inner * ratio[:, None]).to(device))
+
     def forward(self, x: Tensor) -> Tensor:
         """[..., I] -> [..., O]."""
         y: Tensor = self.linear(x)
         return y + F.linear(F.linear(x, self.inner), self.outer)
 
 
-def begin_low_rank(root: nn.Module, rank: int) -> None:
-    """Put one in place of every linear layer below a module, which stay as they are."""
-    for parent in list(root.modules()):
-        for name, child in parent.named_children():
+def begin_low_rank(
+    root: nn.Module,
+    rank: int,
+    before: Mapping[str, tuple[Tensor, Tensor, Tensor]] = MappingProxyType({}),
+) -> None:
+    """Put one in place of every linear layer below a module, which stay as they are.
+
+    Args:
+        root: the module.
+        rank: of what is learnt.
+        before: by name of a weight below `root`, what it is without what was learnt before and the
+            factors of that, which go on learning.
+    """
+    for path, parent in list(root.named_modules()):
+        for name, child in list(parent.named_children()):
             if isinstance(child, nn.Linear):
-                setattr(parent, name, LowRankLinear(child, rank))
+                layer = LowRankLinear(child, rank)
+                weight = ".".join(filter(None, (path, name, "weight")))
+                if weight in before:
+                    layer.go_on(*before[weight])
+                setattr(parent, name, layer)
 
 
 def learnt_updates(state: Mapping[str, Tensor]) -> dict[str, tuple[Tensor, Tensor]]:
@@ -47,3 +75,7 @@ def learnt_updates(state: Mapping[str, Tensor]) -> dict[str, tuple[Tensor, Tenso
         for name, value in state.items()
         if name.endswith(".outer")
     }
+
+
+def _lengths(factor: Tensor, axis: int) -> Tensor:
+    return factor.norm(dim=axis).clamp(min=1e-6)

@@ -10,10 +10,13 @@ from __future__ import annotations
 import dataclasses
 
 from voiceagent.scenes.manner import Manner, random_manner
+from voiceagent.scenes.pronunciation import random_pronunciation
 from voiceagent.scenes.seeds import child_rng
 from voiceagent.scenes.speakers import HibariSpeaker, Speaker
 
 _PLAIN_SHARE = 0.2
+# of those who have a manner
+_ACCENT_SHARE = 0.6
 
 
 def with_manner(speaker: Speaker, *, only_rhythm: bool = False) -> Speaker:
@@ -30,5 +33,8 @@ def with_manner(speaker: Speaker, *, only_rhythm: bool = False) -> Speaker:
         return speaker
     manner = random_manner(rng)
     if only_rhythm:
-        manner = Manner(rhythm=manner.rhythm)
-    return dataclasses.replace(speaker, timbre=dataclasses.replace(speaker.timbre, manner=manner))
+        timbre = dataclasses.replace(speaker.timbre, manner=Manner(rhythm=manner.rhythm))
+        return dataclasses.replace(speaker, timbre=timbre)
+    pronunciation = random_pronunciation(rng) if rng.random() < _ACCENT_SHARE else None
+    timbre = dataclasses.replace(speaker.timbre, manner=manner, pronunciation=pronunciation)
+    return dataclasses.replace(speaker, timbre=timbre)

@@ -18,6 +18,7 @@ from voiceagent.training.run import TrainingRun, Work
 from voiceagent.training.stages import (
     learn_conversation,
     learn_hearing,
+    learn_listening,
     learn_voice,
     make_bank,
     make_calls,
@@ -70,8 +71,8 @@ def _stages(run: TrainingRun) -> list[tuple[str, Sequence[Work]]]:
     if run.budget.teach == "ear":
         return [
             ("speech", [make_speech] * workers),
-            voice_data,
-            ("semantic", [learn_hearing] * learners),
+            ("bank", [make_bank] * workers),
+            ("ear", [learn_listening] * learners),
             ("codec", [write_codec]),
             ("evaluate", [write_and_evaluate]),
         ]

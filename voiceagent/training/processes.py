@@ -16,10 +16,15 @@ from torch.multiprocessing.spawn import ProcessRaisedException, spawn
 
 from voiceagent.errors import TrainingError
 from voiceagent.training.run import TrainingRun, Work
-from voiceagent.training.stages import learn_conversation, learn_hearing, learn_voice
+from voiceagent.training.stages import (
+    learn_conversation,
+    learn_hearing,
+    learn_listening,
+    learn_voice,
+)
 
 #: What several processes teach one network, gradients averaged.
-_TOGETHER = (learn_conversation, learn_hearing, learn_voice)
+_TOGETHER = (learn_conversation, learn_hearing, learn_listening, learn_voice)
 
 
 def run_all(run: TrainingRun, works: Sequence[Work]) -> bool:

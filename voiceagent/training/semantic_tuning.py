@@ -15,7 +15,6 @@ from torch import Tensor
 from voiceagent_codec.nano import NanoCodec
 
 from voiceagent.training.augment import augment_mel
-from voiceagent.training.low_rank import begin_low_rank
 from voiceagent.training.semantic import NEAR, NOBODY, SemanticTask, late
 from voiceagent.training.sizes import with_transformer
 
@@ -24,8 +23,6 @@ _HEAD_FIRST = 0.06
 _TEACHER_WEIGHT = 0.5
 # of an encoder that goes on learning
 _FURTHER_RATE = 3e-4
-# of what is learnt beside it, and of what rank that is
-_LOW_RANK_RATE, _RANK = 1e-3, 16
 
 
 class SemanticTuningTask(SemanticTask):
@@ -39,13 +36,8 @@ class SemanticTuningTask(SemanticTask):
         seed: int,
         device: str = "cpu",
         rows: int = 16,
-        *,
-        is_beside: bool = False,
     ) -> None:
-        """Begin with the codec of a model; the rest as in `SemanticTask`.
-
-        With `is_beside` the encoder stays, and a matrix of low rank is learnt beside each weight.
-        """
+        """Begin with the codec of a model; the rest as in `SemanticTask`."""
         config = with_transformer(start.config)
         is_same_ear = config == start.config
         super().__init__(config, speech, agent, seed, device, rows, is_whisper=not is_same_ear)
@@ -58,10 +50,6 @@ class SemanticTuningTask(SemanticTask):
         self.encoder.quantizer.requires_grad_(False)
         self.codebooks.is_fixed = True
         self.is_quantised = True
-        if is_beside:
-            self.encoder.requires_grad_(False)
-            begin_low_rank(self.encoder.encoder, _RANK)
-            self.learning_rate = _LOW_RANK_RATE
 
     def loss(self, progress: float, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
         """See `loop.Task`."""

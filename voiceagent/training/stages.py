@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from torch import Tensor
 from tqdm import tqdm
+from voiceagent_codec.nano import NanoCodec
 
 from voiceagent.training import card, export, loop, speech, voice_data
 from voiceagent.training.augment import Augmenter
@@ -14,6 +15,7 @@ from voiceagent.training.calls import CallMaker, agent_silence
 from voiceagent.training.decoder import DecoderTask, decoder_sizes
 from voiceagent.training.evaluate import evaluate, held_out_call
 from voiceagent.training.hearing import Listener
+from voiceagent.training.listening import ListeningTask
 from voiceagent.training.run import TrainingRun
 from voiceagent.training.semantic import SemanticTask
 from voiceagent.training.semantic_tuning import SemanticTuningTask
@@ -25,8 +27,8 @@ from voiceagent.training.workspace import Arrays, Workspace, read_shards
 
 # rows in a batch of one process, by device and stage
 _ROWS = {
-    "cpu": {"semantic": 16, "voice": 16, "decoder": 6},
-    "cuda": {"semantic": 128, "voice": 64, "decoder": 64},
+    "cpu": {"semantic": 16, "ear": 6, "voice": 16, "decoder": 6},
+    "cuda": {"semantic": 128, "ear": 24, "voice": 64, "decoder": 64},
 }
 # to judge one held-out call takes a core about so long
 _SECONDS_PER_CALL, _FEWEST_CALLS = 2.4, 2
@@ -56,9 +58,17 @@ def learn_hearing(run: TrainingRun, rank: int, size: int) -> bool:
         task = SemanticTask(CODEC_SIZES, data, agent, run.seed, run.device, rows, is_whisper=True)
         return _learn(run, task, loop.World(rank, size))
     codec = run.start.load_codec(with_agent_encoder=True)
-    is_beside = run.budget.teach == "ear"
-    tuning = SemanticTuningTask(codec, data, agent, run.seed, run.device, rows, is_beside=is_beside)
+    tuning = SemanticTuningTask(codec, data, agent, run.seed, run.device, rows)
     return _learn(run, tuning, loop.World(rank, size))
+
+
+def learn_listening(run: TrainingRun, rank: int, size: int) -> bool:
+    """What is learnt beside the ear's weights, through a decoder that stays."""
+    assert run.start is not None, "an ear is taught with the decoder of a model"
+    bank = load_bank(_codec(run), read_shards(run.workspace, "bank"))
+    rows = _ROWS[run.device]["ear"]
+    task = ListeningTask(run.start, bank, _crowd(run), run.seed, run.device, rows)
+    return _learn(run, task, loop.World(rank, size))
 
 
 def learn_voice(run: TrainingRun, rank: int, size: int) -> bool:
@@ -90,7 +100,7 @@ def write_codec(run: TrainingRun, rank: int, size: int) -> bool:
 
 def make_bank(run: TrainingRun, rank: int, size: int) -> bool:
     """All of the agent's sentences in codes."""
-    codec = export.load_codec(run.workspace)
+    codec = _codec(run)
     return _make(
         run, "bank", rank, size, lambda number: bank_shard(codec, number), most=num_shards()
     )
@@ -100,11 +110,9 @@ def make_calls(run: TrainingRun, rank: int, size: int) -> bool:
     """Calls as token streams."""
     codec = export.load_codec(run.workspace)
     bank = load_bank(codec, read_shards(run.workspace, "bank"))
-    shards = run.workspace.shards("speech")[:_CROWD_SHARDS]
-    crowd = joined([run.workspace.read_arrays(name) for name in shards], "pcm")
     listener = Listener(
         codec if run.device == "cpu" else export.load_codec(run.workspace).to(run.device),
-        Augmenter(crowd, run.seed, run.device),
+        Augmenter(_crowd(run), run.seed, run.device),
     )
     maker = CallMaker(listener, bank, run.seed)
     return _make(run, "dialogues", rank, size, maker.shard)
@@ -145,6 +153,20 @@ def write_and_evaluate(run: TrainingRun, rank: int, size: int) -> bool:
         figures = evaluate(folder, calls, bar.update)
     card.write(run.workspace, folder, figures)
     return True
+
+
+def _codec(run: TrainingRun) -> NanoCodec:
+    """The codec that the agent's sentences are encoded by, with its encoder."""
+    if run.budget.teach == "ear":  # the new one is not written yet, and agrees with it in those
+        assert run.start is not None
+        return run.start.load_codec(with_agent_encoder=True)
+    return export.load_codec(run.workspace)
+
+
+def _crowd(run: TrainingRun) -> Tensor:
+    """The voices that crowds are made of, i16 [N]."""
+    shards = run.workspace.shards("speech")[:_CROWD_SHARDS]
+    return joined([run.workspace.read_arrays(name) for name in shards], "pcm")
 
 
 def _make(
