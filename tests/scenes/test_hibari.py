@@ -6,47 +6,9 @@ import pytest
 
 from voiceagent.errors import SynthesisUnavailable
 from voiceagent.scenes import hibari
+from voiceagent.scenes.timbre import random_timbre
 
 TEXT = "i can add numbers and tell you our opening hours"
-
-
-def spectra(num_frames):
-    bins = np.ones((hibari.BINS, num_frames), np.float32)
-    pitch_hz = np.linspace(0, 200, num_frames, dtype=np.float32)
-    return hibari.Spectra(bins, bins, bins, bins, bins, pitch_hz)
-
-
-def test_random_timbre_from_the_same_seed_is_the_same():
-    first, second = (hibari.random_timbre(np.random.default_rng(3)) for _ in range(2))
-    assert (first.formants, first.pitch) == (second.formants, second.pitch)
-
-
-def test_stretch_moves_a_resonance_by_the_factor():
-    peak = np.exp(-((np.arange(hibari.BINS) - 200.0) ** 2) / 50)[:, None].astype(np.float32)
-    assert np.argmax(hibari._stretch(peak, 1.2)) == 240
-    assert np.argmax(hibari._stretch_nearest(peak, 0.8)) == 160
-
-
-def test_wandering_pace_plays_frames_in_order(rng):
-    frames = hibari._wandering_pace(100, rng)
-    assert frames[0] >= 0
-    assert frames[-1] < 100
-    assert (np.diff(frames) >= 0).all()
-
-
-def test_apply_timbre_scales_the_pitch_of_voiced_frames_only(rng):
-    timbre = hibari.Timbre(
-        formants=1.0,
-        pitch=0.5,
-        melody=1.0,
-        speed=1.0,
-        breath=0.0,
-        equaliser=np.zeros((hibari.BINS, 1), np.float32),
-        uneven=False,
-    )
-    warped, _ = hibari.apply_timbre(timbre, spectra(11), [0], rng)
-    np.testing.assert_allclose(warped.pitch_hz[4:], spectra(11).pitch_hz[4:] / 2, rtol=1e-5)
-    assert not warped.pitch_hz[:4].any()
 
 
 def test_engine_without_the_package_names_the_install_line(monkeypatch):
@@ -70,7 +32,7 @@ def test_say_has_honest_word_times(assert_honest_words, rng):
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_say_of_a_made_up_speaker_has_honest_word_times(assert_honest_words, rng, seed):
-    timbre = hibari.random_timbre(np.random.default_rng(seed))
+    timbre = random_timbre(np.random.default_rng(seed))
     assert_honest_words(hibari.hibari_engine().say(TEXT, rng, timbre=timbre), TEXT)
 
 

@@ -3,8 +3,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from voiceagent.scenes import hibari
 from voiceagent.scenes.manner import Manner, random_manner
+from voiceagent.scenes.timbre import Spectra, apply_timbre, random_timbre
 
 BINS, FRAMES, STARTS = 601, 60, [6, 20, 34, 48]
 
@@ -66,11 +66,11 @@ def test_retime_plays_all_frames_in_order_and_every_sound_in_its_own_time(rng):
 
 
 def test_a_timbre_with_a_manner_says_when_its_sounds_begin(rng):
-    timbre = hibari.random_timbre(np.random.default_rng(1))
+    timbre = random_timbre(np.random.default_rng(1))
     bins = rng.standard_normal((BINS, FRAMES)).astype(np.float32)
-    plain = hibari.Spectra(bins, bins, bins, bins, bins, np.full(FRAMES, 200, np.float32))
+    plain = Spectra(bins, bins, bins, bins, bins, np.full(FRAMES, 200, np.float32))
     made = dataclasses.replace(timbre, uneven=False, manner=random_manner(rng))
-    warped, starts = hibari.apply_timbre(made, plain, [0, *STARTS, FRAMES], rng)
+    warped, starts = apply_timbre(made, plain, [0, *STARTS, FRAMES], rng)
     assert warped.log_noise.shape == (BINS, len(warped.pitch_hz))
     assert starts == sorted(starts)
     assert starts[-1] == len(warped.pitch_hz)

@@ -3,9 +3,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from voiceagent.scenes.hibari import hibari_engine, random_timbre
+from voiceagent.scenes.hibari import hibari_engine
 from voiceagent.scenes.phones import phone_of_hibari
 from voiceagent.scenes.pronunciation import _ALTERNATIVES, Pronunciation, random_pronunciation
+from voiceagent.scenes.timbre import random_timbre
 
 THURSDAY, NINETEEN = "θˈɜɹzdˌA", "nˌIntˈin"
 

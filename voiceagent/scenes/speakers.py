@@ -17,6 +17,7 @@ import numpy as np
 from voiceagent.errors import ConfigError
 from voiceagent.scenes import espeak, flite, hibari
 from voiceagent.scenes.seeds import child_rng, draw_seed, pick
+from voiceagent.scenes.timbre import Timbre, random_timbre
 from voiceagent.scenes.utterance import Utterance
 
 KINDS = ("espeak", "flite", "hibari")
@@ -105,7 +106,7 @@ class HibariSpeaker:
     """The plain voice of hibari, or a person made from it."""
 
     id: str
-    timbre: hibari.Timbre | None = None
+    timbre: Timbre | None = None
     kind: str = "hibari"
 
     def say(self, text: str, take: int = 0) -> Utterance:
@@ -175,7 +176,7 @@ def _made_up_flite(speaker_id: str, seed: int) -> Speaker:
 
 
 def _made_up_hibari(speaker_id: str, seed: int) -> Speaker:
-    return HibariSpeaker(speaker_id, hibari.random_timbre(child_rng(seed, "hibari speaker")))
+    return HibariSpeaker(speaker_id, random_timbre(child_rng(seed, "hibari speaker")))
 
 
 _MADE_UP = {

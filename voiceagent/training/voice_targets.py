@@ -22,15 +22,9 @@ from voiceagent_codec.source_filter import (
 )
 
 from voiceagent.audio.framing import FRAME_SAMPLES, PACKET_MS, PACKET_SAMPLES, Samples
-from voiceagent.scenes.hibari import (
-    BINS,
-    LOUDNESS,
-    SPECTRUM_FRAME_MS,
-    HibariEngine,
-    Spectra,
-    phones,
-)
+from voiceagent.scenes.hibari import LOUDNESS, SPECTRUM_FRAME_MS, HibariEngine, phones
 from voiceagent.scenes.phones import PHONE_IDS
+from voiceagent.scenes.timbre import BINS, Spectra
 
 F64 = NDArray[np.float64]
 
