@@ -2,6 +2,7 @@ import pytest
 import torch
 from voiceagent_codec.nano import NanoCodec, NanoCodecConfig
 
+from voiceagent.training.augment import Augmenter
 from voiceagent.training.workspace import Workspace
 
 
@@ -21,6 +22,14 @@ def sizes():
         hearing_width=16,
         hearing_heads=2,
     )
+
+
+@pytest.fixture(scope="session")
+def augmenter():
+    """Its noises take two seconds to make; it draws from generators alone, so all may share it."""
+    generator = torch.Generator().manual_seed(0)
+    speech = (8000 * torch.randn(24_000 * 21, generator=generator)).to(torch.int16)
+    return Augmenter(speech, 1)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from voiceagent.scenes import Conditions
-from voiceagent.training.augment import Augmenter
 from voiceagent.training.hearing import Listener
 
 CLEAN = Conditions(has_floor=False)
@@ -21,10 +20,8 @@ EACH = {
 
 
 @pytest.fixture
-def listener(toy_codec):
-    generator = torch.Generator().manual_seed(0)
-    speech = (8000 * torch.randn(24_000 * 21, generator=generator)).to(torch.int16)
-    return Listener(toy_codec, Augmenter(speech, 1))
+def listener(toy_codec, augmenter):
+    return Listener(toy_codec, augmenter)
 
 
 @pytest.fixture
