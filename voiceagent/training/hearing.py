@@ -86,26 +86,32 @@ class Listener:
             levels_db = (getattr(each, name) for each in conditions)
             return column(0.0 if db is None else 10 ** (db / 20) for db in levels_db)
 
+        is_babble = torch.tensor([each.is_babble for each in conditions], device=g.device)
         pcm = _some(
-            user, [each.is_in_room for each in conditions], lambda x: augmenter.room(x, g, WETNESS)
+            user,
+            [each.is_in_room for each in conditions],
+            lambda x, _: augmenter.room(x, g, WETNESS),
         )
-        has_echo = torch.tensor([each.echo_db is not None for each in conditions], device=g.device)
-        echoes = has_echo.nonzero()[:, 0]
-        if len(echoes):
-            pcm = pcm.index_add(0, echoes, self._echo(agent[echoes], g) * level("echo_db")[echoes])
-        is_noisy = torch.tensor(
-            [each.noise_dbfs is not None for each in conditions], device=g.device
+        pcm = _some(
+            pcm,
+            [each.echo_db is not None for each in conditions],
+            lambda x, at: x + self._echo(agent[at], g) * level("echo_db")[at],
         )
-        noisy = is_noisy.nonzero()[:, 0]
-        if len(noisy):
-            is_babble = torch.tensor([each.is_babble for each in conditions], device=g.device)
-            noise = augmenter.any_noise(len(noisy), samples, g, is_babble[noisy])
-            pcm = pcm.index_add(0, noisy, noise * level("noise_dbfs")[noisy])
+        pcm = _some(
+            pcm,
+            [each.noise_dbfs is not None for each in conditions],
+            lambda x, at: (
+                x
+                + augmenter.any_noise(len(at), samples, g, is_babble[at]) * level("noise_dbfs")[at]
+            ),
+        )
         pcm = pcm * level("gain_db")
         floor = torch.randn(pcm.shape, generator=g, device=g.device) * uniform(g, rows, *FLOOR_RMS)
         pcm = pcm + floor * column(float(each.has_floor) for each in conditions)
         pcm = _some(
-            pcm, [each.is_telephone for each in conditions], lambda x: augmenter.telephone(x, g)
+            pcm,
+            [each.is_telephone for each in conditions],
+            lambda x, _: augmenter.telephone(x, g),
         )
         lost = column(each.lost_share for each in conditions)
         pcm = augmenter.losses(pcm, g, lost)
@@ -120,7 +126,7 @@ class Listener:
         return wet.gather(1, at.clamp(min=0)) * (at >= 0)
 
 
-def _some(pcm: Tensor, is_chosen: list[bool], effect: Callable[[Tensor], Tensor]) -> Tensor:
-    """An effect on some of the rows."""
+def _some(pcm: Tensor, is_chosen: list[bool], effect: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """An effect on some of the rows, which it is given with their numbers."""
     chosen = torch.tensor(is_chosen, device=pcm.device).nonzero()[:, 0]
-    return pcm.index_copy(0, chosen, effect(pcm[chosen])) if len(chosen) else pcm
+    return pcm.index_copy(0, chosen, effect(pcm[chosen], chosen)) if len(chosen) else pcm
