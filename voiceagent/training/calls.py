@@ -61,9 +61,17 @@ class SpokenCall:
 class CallMaker:
     """Makes calls, one by one or in shards; one per process."""
 
-    def __init__(self, listener: Listener, bank: BankSpeaker, seed: int) -> None:
-        """Begin; `bank` has a codec of its own, on the CPU."""
+    def __init__(
+        self,
+        listener: Listener,
+        bank: BankSpeaker,
+        seed: int,
+        *,
+        word_by_word: float = WORD_BY_WORD_SHARE,
+    ) -> None:
+        """Begin; `bank` has a codec of its own, on the CPU; such a share says word by word."""
         self.listener, self.bank, self.seed = listener, bank, seed
+        self.word_by_word = word_by_word
         self.silence = agent_silence(bank.codec)
         self.device = listener.codec.user_silence.device
         self.takes = TAKES if self.device.type == "cpu" else GPU_TAKES
@@ -126,7 +134,7 @@ class CallMaker:
     def _speaker_of(self, speaker_id: str) -> Speaker:
         if speaker_id == AGENT_VOICE:
             return self.bank
-        is_by_word = child_rng(self.seed, "word by word", speaker_id).random() < WORD_BY_WORD_SHARE
+        is_by_word = child_rng(self.seed, "word by word", speaker_id).random() < self.word_by_word
         somebody = with_manner(speaker(speaker_id))
         return WordByWord(somebody) if is_by_word else somebody
 

@@ -50,6 +50,9 @@ _RANK = 16
 _EAR = "semantic.encoder."
 # of the calls so many have a louder noise than calls come with, and of those so many a crowd
 _LOUD_SHARE, _LOUD_DBFS, _CROWD_SHARE = 0.45, (-42.0, -22.0), 0.35
+# and of all so many are telephoned besides, and of their people so many speak word by word: with as
+# few as calls come with, a person's telephoned digits were heard worse from minute to minute
+_TELEPHONE_SHARE, _WORD_BY_WORD_SHARE = 0.25, 0.4
 # besides those that a script leaves without a word
 _WORDLESS_SHARE = 0.05
 # of the batches, those in which sounds are pronounced otherwise besides
@@ -104,7 +107,7 @@ class ListeningTask:
         self.rows = rows
         self.text_weights = text_weights(self.decoder.config).to(device)
         self.listener = Listener(codec, Augmenter(crowd, seed, device))
-        self.maker = CallMaker(self.listener, bank, seed)
+        self.maker = CallMaker(self.listener, bank, seed, word_by_word=_WORD_BY_WORD_SHARE)
         self.kept: list[SpokenCall] = []
         self.oldest, self.num_held_out = 0, held_out
 
@@ -215,8 +218,10 @@ class ListeningTask:
 
 
 def hard_conditions(rng: np.random.Generator) -> Conditions:
-    """Draw the conditions of a call, more of them in noise than as they come."""
+    """Draw the conditions of a call, more of them in noise and telephoned than as they come."""
     conditions = random_conditions(rng)
+    if rng.random() < _TELEPHONE_SHARE:
+        conditions = dataclasses.replace(conditions, is_telephone=True)
     if rng.random() >= _LOUD_SHARE:
         return conditions
     return dataclasses.replace(
