@@ -4,13 +4,19 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from voiceagent_codec.weights import add_low_rank, read_stored
+from voiceagent_codec.weights import (
+    add_low_rank,
+    read_checkpoint,
+    read_low_rank,
+    read_stored,
+)
 
 from voiceagent.model.checkpoint import open_model
 from voiceagent.model.decoder import Decoder
 from voiceagent.training import export
 from voiceagent.training.calls import agent_silence
 from voiceagent.training.decoder import decoder_sizes
+from voiceagent.training.low_rank import balanced
 from voiceagent.training.vocabulary import tokens
 
 ALL = ("semantic", "voice")
@@ -109,3 +115,29 @@ def test_a_stage_that_left_nothing_is_not_shipped(trained):
     (trained.path / "voice.ckpt").unlink()
     with pytest.raises(AssertionError, match="stage voice"):
         export.export_codec(trained, ALL)
+
+
+def test_of_what_an_ear_learns_half_is_added(trained, tmp_path, toy_codec):
+    export.export_codec(trained, ALL)
+    written = trained.path / "model" / "codec.safetensors"
+    part = "layers.0.hidden_in"
+    name = f"semantic.encoder.{part}.weight"
+    rows, columns = toy_codec.semantic.encoder.layers[0].hidden_in.weight.shape
+    plain = read_checkpoint(written, "nano-codec")[name]
+    one = torch.randn(rows, 1), torch.randn(1, columns)
+    trained.write_checkpoint(
+        "ear", {"module": {f"ear.{part}.outer": one[0], f"ear.{part}.inner": one[1]}}
+    )
+    start = SimpleNamespace(codec_path=tmp_path / "codec.safetensors")
+    shutil.copyfile(written, start.codec_path)
+    export.extend_codec(trained, start)
+    added = read_checkpoint(written, "nano-codec")[name] - plain
+    torch.testing.assert_close(added, one[0] @ one[1] / 2, atol=0.1, rtol=0)
+
+    shutil.copyfile(written, start.codec_path)  # it goes on from there, the other way
+    outer, inner = balanced(*read_low_rank(start.codec_path, "nano-codec")[name][1:])
+    trained.write_checkpoint(
+        "ear", {"module": {f"ear.{part}.outer": -outer, f"ear.{part}.inner": inner}}
+    )
+    export.extend_codec(trained, start)
+    torch.testing.assert_close(read_checkpoint(written, "nano-codec")[name], plain)

@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from voiceagent_codec.files import whole_file
 from voiceagent_codec.nano import NanoCodec, load_nano_codec
-from voiceagent_codec.weights import add_low_rank, read_stored, save_checkpoint
+from voiceagent_codec.weights import add_low_rank, read_low_rank, read_stored, save_checkpoint
 
 from voiceagent.model.checkpoint import FORMAT_VERSION, OwnFolder
 from voiceagent.training.calls import agent_silence
 from voiceagent.training.decoder import decoder_sizes
-from voiceagent.training.low_rank import learnt_updates
+from voiceagent.training.low_rank import balanced, learnt_updates
 from voiceagent.training.sizes import CODEC_SIZES
 from voiceagent.training.vocabulary import tokens
 from voiceagent.training.workspace import Workspace
@@ -35,7 +35,7 @@ _CODEC = "nano-codec"
 #: What a model folder may weigh.
 MOST_BYTES = 20_000_000
 _LEAST_NUMBERS = 4096
-# of a decoder that goes on from another one
+# of a decoder that goes on from another one, and of what an ear alone has learnt
 _LEARNT_SHARE = 0.5
 # stage -> parts of its network -> parts of the codec
 _LEARNT = {
@@ -77,10 +77,23 @@ def keep_codec(workspace: Workspace, start: OwnFolder) -> None:
 
 
 def extend_codec(workspace: Workspace, start: OwnFolder) -> None:
-    """Take the codec of the model that a run goes on from, with what its ear learnt beside it."""
-    learnt = _renamed(_checkpoint(workspace, "ear"), {"ear": "semantic.encoder"})
+    """Take the codec of the model that a run goes on from, with half of what its ear learnt.
+
+    Half, so that it is the mean of both ears, as in `export_model`: the mean of the factors, where
+    the ear had such.
+    """
+    updates = learnt_updates(_renamed(_checkpoint(workspace, "ear"), {"ear": "semantic.encoder"}))
+    before = read_low_rank(start.codec_path, _CODEC)
+    for name, (outer, inner) in updates.items():
+        if name in before:
+            was = balanced(*before[name][1:])
+            pairs = zip(was, (outer, inner), strict=True)
+            one, other = (torch.lerp(old, new, _LEARNT_SHARE) for old, new in pairs)
+            updates[name] = one, other
+        else:
+            updates[name] = _LEARNT_SHARE * outer, inner
     path = workspace.file(f"{FOLDER}/codec.safetensors")
-    add_low_rank(start.codec_path, path, _CODEC, learnt_updates(learnt))
+    add_low_rank(start.codec_path, path, _CODEC, updates)
 
 
 def load_codec(workspace: Workspace) -> NanoCodec:

@@ -51,7 +51,7 @@ _EAR = "semantic.encoder."
 # of the calls so many have a louder noise than calls come with, and of those so many a crowd
 _LOUD_SHARE, _LOUD_DBFS, _CROWD_SHARE = 0.45, (-42.0, -22.0), 0.35
 # and of all so many are telephoned besides, and of their people so many speak word by word: with as
-# few as calls come with, a person's telephoned digits were heard worse from minute to minute
+# few as calls come with, .80 of a person's telephoned digits were heard after 50 minutes, of 1.00
 _TELEPHONE_SHARE, _WORD_BY_WORD_SHARE = 0.25, 0.4
 # besides those that a script leaves without a word
 _WORDLESS_SHARE = 0.05

@@ -28,16 +28,12 @@ class LowRankLinear(nn.Module):
         self.outer = nn.Parameter(torch.zeros(linear.out_features, rank, device=device))
 
     def go_on(self, weight: Tensor, outer: Tensor, inner: Tensor) -> None:
-        """Go on with factors that are part of the layer's weight, which is `weight` without them.
-
-        Of a product alone it is not known which factor is how large: here both are alike.
-        """
-        ratio = (_lengths(outer, 0) / _lengths(inner, 1)).sqrt()
+        """Go on with factors that the layer's weight has in it; it is `weight` without them."""
         with torch.no_grad():
             self.linear.weight.copy_(weight)
+        outer, inner = balanced(outer, inner)
         device = self.inner.device
-        self.outer = nn.Parameter((outer / ratio).to(device))
-        self.inner = nn.Parameter((inner * ratio[:, None]).to(device))
+        self.outer, self.inner = nn.Parameter(outer.to(device)), nn.Parameter(inner.to(device))
 
     def forward(self, x: Tensor) -> Tensor:
         """[..., I] -> [..., O]."""
@@ -75,6 +71,12 @@ def learnt_updates(state: Mapping[str, Tensor]) -> dict[str, tuple[Tensor, Tenso
         for name, value in state.items()
         if name.endswith(".outer")
     }
+
+
+def balanced(outer: Tensor, inner: Tensor) -> tuple[Tensor, Tensor]:
+    """Return factors [O, R] and [R, I] of the same product, each pair of vectors equally long."""
+    ratio = (_lengths(outer, 0) / _lengths(inner, 1)).sqrt()
+    return outer / ratio, inner * ratio[:, None]
 
 
 def _lengths(factor: Tensor, axis: int) -> Tensor:
