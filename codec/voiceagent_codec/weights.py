@@ -171,12 +171,10 @@ def read_low_rank(path: Path, kind: str) -> dict[str, tuple[Tensor, Tensor, Tens
     found = {}
     for name, value in stored.items():
         outer, inner = _factors(path, name, stored)
+        _low_rank(path, name, value.shape, stored)  # they are two, and fit
         if outer is not None and inner is not None:
-            found[name] = (
-                _to_float(path, name, value, stored.get(name + SCALE_SUFFIX)),
-                outer,
-                inner,
-            )
+            weight = _to_float(path, name, value, stored.get(name + SCALE_SUFFIX))
+            found[name] = weight, outer, inner
     return found
 
 

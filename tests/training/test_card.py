@@ -58,3 +58,17 @@ def test_card_of_a_run_that_went_on_names_the_model_before(workspace):
     assert "codec 1a2b, decoder 3c4d" in " ".join(text.split())
     assert "beside what the model before was taught with" in " ".join(text.split())
     assert "from nothing" not in text.split("## Data")[0]
+
+
+def test_card_of_an_ear_says_that_it_learnt_from_calls(workspace):
+    run = {"seed": 7, "budget_s": 60, "workers": 2, "from": "codec 1a2b", "teach": "ear"}
+    workspace.write_json("run", run)
+    workspace.write_json("curves/ear", [{"seconds": 9.0, "steps": 41, "text": 0.5}])
+    folder = workspace.path / "model"
+    folder.mkdir()
+    for name in ("codec", "decoder"):
+        (folder / f"{name}.safetensors").write_bytes(bytes(10))
+    card.write(workspace, folder, {})
+    text = " ".join((folder / "README.md").read_text().split())
+    assert "41 batches of calls" in text
+    assert "with phones" not in text

@@ -8,6 +8,7 @@ from voiceagent.scenes.channel import random_conditions
 from voiceagent.training import listening
 from voiceagent.training.bank import BankSpeaker
 from voiceagent.training.listening import ListeningTask, hard_conditions, soft_codes
+from voiceagent.training.teacher_forcing import fed_tokens
 from voiceagent.training.vocabulary import EPAD
 
 
@@ -46,7 +47,34 @@ def test_more_calls_are_loud_than_come_by_themselves():
     assert loudest(hard_conditions) > 1.2 * loudest(random_conditions)
 
 
-@pytest.fixture(scope="module")
+def test_calls_are_telephoned_more_often_than_they_come():
+    rng = np.random.default_rng(0)
+    assert 0.38 < np.mean([hard_conditions(rng).is_telephone for _ in range(400)]) < 0.5
+
+
+def test_gradients_are_those_of_the_frame_that_a_step_is_fed(generator):
+    config = open_model("nano").decoder
+    words = torch.zeros(1, 12, dtype=torch.int64)
+    user = torch.arange(12)[None, :, None].expand(-1, -1, 4) + 100
+    fed = fed_tokens(config, {"text": words, "user_text": words, "user": user}, None)
+    delay = config.user_delays[0]
+    late = listening._late(user.float(), delay)[0, :, 0]
+    assert torch.equal(late[delay + 1 :], fed[0, -1, delay + 1 :].float())
+    assert not late[: delay + 1].any(), "before, nothing was heard"
+
+
+@pytest.mark.slow
+def test_where_a_script_has_nobody_there_are_sounds(task, generator):
+    rng = np.random.default_rng(0)
+    task_rng = type("Always", (), {"random": lambda self: 0.0})()
+    call = task._call(task_rng)
+    assert not call.user.any()
+    assert (call.streams.text == 0).all()
+    mel = task._heard([call, call], rng, generator)
+    assert mel.std() > 0.05
+
+
+@pytest.fixture
 def task():
     start = open_model("nano")
     bank = BankSpeaker(start.load_codec(with_agent_encoder=True), {})
@@ -69,7 +97,7 @@ def test_the_ear_begins_as_the_models_own(task):
 
 @pytest.mark.slow
 def test_only_factors_beside_the_ears_weights_are_learnt(task, generator, monkeypatch):
-    monkeypatch.setattr(listening, "_KEPT_CALLS", 2)
+    monkeypatch.setattr(task, "most_kept", 2)
     before = {name: value.clone() for name, value in task.module.state_dict().items()}
     decoder = {name: value.clone() for name, value in task.decoder.state_dict().items()}
     optimiser = torch.optim.AdamW(task.module.parameters(), 5e-4)
@@ -91,10 +119,8 @@ def test_only_factors_beside_the_ears_weights_are_learnt(task, generator, monkey
 @pytest.mark.slow
 def test_calls_are_kept_and_some_made_anew(task, monkeypatch):
     rng = np.random.default_rng(0)
-    monkeypatch.setattr(listening, "_KEPT_CALLS", 2)
-    monkeypatch.setattr(listening, "_NEW_CALLS", 1)
-    monkeypatch.setattr(task, "kept", [])
-    monkeypatch.setattr(task, "oldest", 0)
+    monkeypatch.setattr(task, "most_kept", 2)
+    monkeypatch.setattr(task, "new", 1)
     made = iter(range(100))
     monkeypatch.setattr(task, "_call", lambda rng: next(made))
     assert sorted(task._draw(rng)) == [0, 1]

@@ -32,7 +32,7 @@ def batch():
 def test_fed_streams_are_what_step_is_fed(decoder, batch):
     fed = fed_tokens(decoder.config, batch, None)
     state = decoder.init_state(2)
-    silence = torch.tensor(decoder.config.initial_agent_codes).expand(2, -1)
+    said = torch.randint(256, (STEPS, 2, 8))
     for t in range(STEPS):
         assert torch.equal(decoder._read_inputs(state), fed[:, :, t]) or t == 0
         decoder.step(
@@ -40,7 +40,7 @@ def test_fed_streams_are_what_step_is_fed(decoder, batch):
             state,
             torch.ones(2, dtype=torch.bool),
             forced_text=batch["text"][:, t],
-            forced_agent_codes=silence,
+            forced_agent_codes=said[t],
         )
         state.tokens[:, 1, (t + 1) % state.tokens.shape[2]] = batch["user_text"][:, t]
 
@@ -64,11 +64,13 @@ def test_some_words_of_the_user_come_a_step_late_and_none_is_lost(generator):
 
 def test_a_few_codes_are_wrong_and_a_few_words_forgotten(decoder, batch, generator):
     fed = fed_tokens(decoder.config, batch, None)
+    fed[:, 1] = 20
     spoilt = spoil(fed.clone(), decoder.config, generator)
     changed = (spoilt != fed).float().mean((0, 2))
     codes = decoder.config.user.codebooks
     assert 0 < changed[-codes:].mean() < 0.2
     assert changed[0] == 0, "what was said is known"
+    assert 0 < changed[1] < 0.2
     assert changed[2:-codes].max() == 0
 
 

@@ -75,7 +75,7 @@ class HibariEngine:
 
         Args:
             text: words separated by spaces; sentences by punctuation.
-            rng: of the voice's noise and of an uneven pace.
+            rng: of the voice's noise, of an uneven pace and of which sounds are said otherwise.
             speed: factor on the pace, besides the timbre's.
             timbre: None is the plain voice.
 

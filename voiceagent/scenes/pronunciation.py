@@ -2,7 +2,7 @@
 
 Where one says θ another says s, t or f, where one says ɪ another says i, and "nineteen" is stressed
 at its beginning or at its end. A recogniser that has heard one pronunciation takes "thursday" of
-another for "tuesday"; figures are in `voiceagent/training/README.md`. Symbols are those of
+another for "tuesday" (`voiceagent/training/README.md`, "Accents"). Symbols are those of
 `HibariEngine.phonemes`, each replaced by one, so that what is known of their times stays true.
 """
 
@@ -16,8 +16,7 @@ import numpy as np
 
 from voiceagent.scenes.seeds import pick
 
-# what people who learnt English late, or elsewhere, say instead; none makes another word of the
-# domain of one that is in it
+# what people who learnt English late, or elsewhere, say instead
 _ALTERNATIVES: Mapping[str, str] = {
     "θ": "stf",
     "ð": "dz",
@@ -30,7 +29,6 @@ _ALTERNATIVES: Mapping[str, str] = {
     "ʃ": "s",
     "ŋ": "n",
     "T": "td",
-    "d": "t",
     "i": "ɪ",
     "ɪ": "iə",
     "ɛ": "æɪ",

@@ -69,7 +69,7 @@ GPU_CONVERSATION_SHARES = {
     "decoder": 0.92,
     "evaluate": 0.05,
 }
-#: The same for a run that teaches the ear of a model alone, on CPUs as on a GPU.
+#: The same for a run that teaches the ear of a model alone; not measured on a GPU.
 EAR_SHARES = {"speech": 0.02, "bank": 0.02, "ear": 0.92, "evaluate": 0.04}
 #: The same for a run that teaches the voice of a model, on CPUs as on a GPU.
 VOICE_SHARES = {"voice_data": 0.03, "voice": 0.93, "evaluate": 0.04}

@@ -94,7 +94,7 @@ class CallMaker:
         }
 
     def call(self, seed: int) -> SpokenCall:
-        """Make one call; the same seed gives the same one."""
+        """Make one call; with a whole bank the same seed gives the same one."""
         script = make_dialogue(seed)
         composed = compose(script, self._speaker_of)
         return SpokenCall(self.streams(script, composed), _cut(composed.user), _cut(composed.agent))

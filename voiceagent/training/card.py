@@ -95,7 +95,7 @@ def write(workspace: Workspace, folder: Path, figures: dict[str, Any]) -> None:
     text = _CARD.format(
         origin=_origin(run),
         questions=len(in_domain_turns()),
-        data=_data(hours, "from" in run),
+        data=_data(hours, run, last),
         megabytes=folder_bytes(folder) / 1e6,
         codec_mb=(folder / "codec.safetensors").stat().st_size / 1e6,
         decoder_mb=(folder / "decoder.safetensors").stat().st_size / 1e6,
@@ -151,12 +151,15 @@ def _origin(run: dict[str, Any]) -> str:
     )
 
 
-def _data(hours: dict[str, float], is_more: bool) -> str:
-    """What the run learnt from."""
+def _data(hours: dict[str, float], run: dict[str, Any], last: dict[str, Any]) -> str:
+    """What the run learnt from; an ear alone learns from calls that are not kept."""
     made = ", ".join(
         f"{hours[name]:.1f} h of {what}" for name, what in _DATA.items() if hours[name]
     )
-    if is_more:
+    if "ear" in last:
+        steps = last["ear"]["steps"]
+        made = f"{steps} batches of calls, made meanwhile, in crowds out of {hours['speech']:.1f} h"
+    if "from" in run:
         made += ", beside what the model before was taught with"
     return textwrap.fill(_SPEECH.format(hours=made), _WIDTH)
 

@@ -79,8 +79,8 @@ def keep_codec(workspace: Workspace, start: OwnFolder) -> None:
 def extend_codec(workspace: Workspace, start: OwnFolder) -> None:
     """Take the codec of the model that a run goes on from, with half of what its ear learnt.
 
-    Half, so that it is the mean of both ears, as in `export_model`: the mean of the factors, where
-    the ear had such.
+    Half, as in `export_model`; where the ear had factors before, the mean of those and of these,
+    which is near the mean of both ears while they are near each other.
     """
     updates = learnt_updates(_renamed(_checkpoint(workspace, "ear"), {"ear": "semantic.encoder"}))
     before = read_low_rank(start.codec_path, _CODEC)

@@ -48,7 +48,7 @@ from voiceagent.training.vocabulary import EPAD, PAD
 
 _RANK = 16
 _EAR = "semantic.encoder."
-# of the calls so many have a louder noise than calls come with, and of those so many a crowd
+# of the calls so many have a loud noise, and of those so many a crowd
 _LOUD_SHARE, _LOUD_DBFS, _CROWD_SHARE = 0.45, (-42.0, -22.0), 0.35
 # and of all so many are telephoned besides, and of their people so many speak word by word: with as
 # few as calls come with, .80 of a person's telephoned digits were heard after 50 minutes, of 1.00
@@ -57,8 +57,9 @@ _TELEPHONE_SHARE, _WORD_BY_WORD_SHARE = 0.25, 0.4
 _WORDLESS_SHARE = 0.05
 # of the batches, those in which sounds are pronounced otherwise besides
 _PRONOUNCED_SHARE = 0.5
-# so many calls are kept, each heard in another noise whenever it is drawn, and some made anew
-_KEPT_CALLS, _NEW_CALLS = 48, 2
+# for each call in a batch so many are kept, each heard in another noise whenever it is drawn; and
+# every third of a batch is made anew
+_KEPT_CALLS, _NEW_CALLS = 8, 1 / 3
 _HELD_OUT_CALLS = 12
 # width of the softmax over half the squared distances, in mean squares of the least of them
 _SOFTNESS = 0.125
@@ -108,6 +109,7 @@ class ListeningTask:
         self.text_weights = text_weights(self.decoder.config).to(device)
         self.listener = Listener(codec, Augmenter(crowd, seed, device))
         self.maker = CallMaker(self.listener, bank, seed, word_by_word=_WORD_BY_WORD_SHARE)
+        self.most_kept, self.new = _KEPT_CALLS * rows, max(1, round(_NEW_CALLS * rows))
         self.kept: list[SpokenCall] = []
         self.oldest, self.num_held_out = 0, held_out
 
@@ -149,12 +151,12 @@ class ListeningTask:
 
     def _draw(self, rng: np.random.Generator) -> list[SpokenCall]:
         """Some of the calls that are kept, after some of those have been made anew."""
-        for _ in range(self.rows if len(self.kept) < _KEPT_CALLS else _NEW_CALLS):
-            if len(self.kept) < _KEPT_CALLS:
+        for _ in range(self.rows if len(self.kept) < self.most_kept else self.new):
+            if len(self.kept) < self.most_kept:
                 self.kept.append(self._call(rng))
             else:
                 self.kept[self.oldest] = self._call(rng)
-                self.oldest = (self.oldest + 1) % _KEPT_CALLS
+                self.oldest = (self.oldest + 1) % self.most_kept
         chosen = rng.choice(len(self.kept), self.rows, replace=False)
         return [self.kept[i] for i in chosen]
 
@@ -192,7 +194,7 @@ class ListeningTask:
         """Logits of both text streams, [B, T, V] each; with a generator as in training."""
         state = self.ear.init_state(len(mel), self.device)
         if g is not None:  # a call may begin anywhere
-            state.phase.random_(RING_CHUNKS)
+            state.phase.random_(RING_CHUNKS, generator=g)
         with torch.autocast(self.device.type, torch.bfloat16):
             hidden = self.ear.read(mel, state, None)
         decoder, config = self.decoder, self.decoder.config
