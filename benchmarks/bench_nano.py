@@ -34,6 +34,7 @@ from nano_answers import (
     measure_voices,
 )
 from nano_card import LINES, write_card
+from nano_control import WhisperPlayer, measure_control
 from nano_play import AllSpoken, Player
 from nano_sound import measure_answers_sound, measure_codec, measure_step
 from nano_turns import (
@@ -65,6 +66,8 @@ WANTED = {
     "pauses": "cut off <= .03",
     "step": "no slower than the other model",
 }
+#: Besides, for those who ask for it: a quarter of an hour of one core.
+CONTROL = {"control": "word errors of Whisper base in the same recordings"}
 QUICK = ("calls", "voices", "conditions", "outside", "nothing")
 QUICK_SCALE = 0.25
 #: Times itself, so nothing else may run.
@@ -105,7 +108,7 @@ def arguments() -> argparse.Namespace:
     parser = make_parser(__doc__ or "")
     parser.add_argument("--model", default="nano", help="a model folder (default: the shipped one)")
     parser.add_argument("--against", default="nano", help="compare a step's time with this model")
-    parser.add_argument("--only", nargs="+", choices=WANTED, default=list(WANTED))
+    parser.add_argument("--only", nargs="+", choices=[*WANTED, *CONTROL], default=list(WANTED))
     parser.add_argument("--scale", type=float, default=1.0, help="of every count (default: 1)")
     parser.add_argument("--quick", action="store_true", help="the most telling figures, at .25")
     parser.add_argument("--workers", type=int, default=1, help="figures at once (default: 1)")
@@ -115,7 +118,8 @@ def arguments() -> argparse.Namespace:
     options = parser.parse_args()
     if options.quick:
         options.only, options.scale = list(QUICK), QUICK_SCALE
-    options.only = [name for name in WANTED if name in options.only]  # the longest first
+    # the longest first
+    options.only = [name for name in (*WANTED, *CONTROL) if name in options.only]
     return options
 
 
@@ -170,6 +174,7 @@ def measure(name: str, options: argparse.Namespace) -> tuple[str, Any, float]:
         "sound": lambda player: measure_answers_sound(player, half, seed),
         "codec": lambda player: measure_codec(player, few, seed),
         "step": lambda player: measure_step(player, options.against),
+        "control": lambda player: measure_control(WhisperPlayer(player.model), half, seed),
     }
     begin_s = time.process_time()
     try:

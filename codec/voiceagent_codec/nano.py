@@ -29,6 +29,10 @@ from voiceagent_codec.speech_transformer import SpeechTransformer, SpeechTransfo
 from voiceagent_codec.streaming import SlotState, mask_or_none
 from voiceagent_codec.weights import load_into, read_checkpoint
 
+#: What a checkpoint of this codec says it holds.
+KIND = "nano-codec"
+#: The part of it that hears the user, as its tensors are named.
+EAR = "semantic.encoder"
 FRAME_SAMPLES = 1920
 # log-mel runs at 100 Hz: three halvings make one row per 80 ms frame
 SETTLING_FRAMES = 30
@@ -317,7 +321,7 @@ def load_nano_codec(
     """Read a nano codec.
 
     Args:
-        path: its safetensors file, of kind "nano-codec".
+        path: its safetensors file, of kind `KIND`.
         sizes: fields of `NanoCodecConfig`, as a config file has them.
         with_agent_encoder: keep the part that only training and `codec encode` need.
 
@@ -333,7 +337,7 @@ def load_nano_codec(
         raise ValueError(f"codec sizes: {error}") from error
     codec = NanoCodec(config, with_agent_encoder=with_agent_encoder).eval()
     unused = () if with_agent_encoder else ("agent_encoder.",)
-    load_into(codec, read_checkpoint(path, "nano-codec"), path, unused_prefixes=unused)
+    load_into(codec, read_checkpoint(path, KIND), path, unused_prefixes=unused)
     codec.semantic.quantizer.freeze()
     codec.measure_silence()
     return codec

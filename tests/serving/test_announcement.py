@@ -7,7 +7,7 @@ from voiceagent.serving.announcement import (
     Announcement,
     announced_frames,
 )
-from voiceagent.turntaking.config import MAX_REWIND_FRAMES
+from voiceagent.turntaking.config import MAX_RESUME_FRAMES
 
 MODEL = np.full(1920, 0.5, np.float32)
 
@@ -97,8 +97,8 @@ def test_what_nobody_heard_is_said_again_but_told_once(steps, back):
 
 def test_what_is_long_over_does_not_come_again():
     announcement = announcing(0.1)
-    said(announcement, 2 + MAX_REWIND_FRAMES)
-    announcement.take_back(MAX_REWIND_FRAMES)
+    said(announcement, 2 + MAX_RESUME_FRAMES)
+    announcement.take_back(MAX_RESUME_FRAMES)
     assert not announcement.is_playing
 
 

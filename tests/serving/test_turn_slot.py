@@ -7,7 +7,7 @@ from voiceagent.serving.ears import Cues
 from voiceagent.serving.observe import Playout
 from voiceagent.serving.steering import Plan
 from voiceagent.serving.turn_slot import ModelStep, SlotTurns, TextStream
-from voiceagent.turntaking.config import TurnConfig
+from voiceagent.turntaking.config import MAX_REWIND_FRAMES, TurnConfig
 from voiceagent.turntaking.trace import from_json
 from voiceagent.turntaking.types import Event, Text
 
@@ -91,9 +91,9 @@ def test_cues_of_an_older_frame_are_late(call):
     assert (row.observation.is_late, row.observation.p_user) == (True, 0.9)
 
 
-def test_room_for_rewinding_ends_at_six_steps(call):
-    call.play(9)
-    assert call.rows[-1].observation.rewind_room_frames == 6
+def test_room_for_rewinding_ends_at_twelve_steps(call):
+    call.play(15)
+    assert call.rows[-1].observation.rewind_room_frames == 12
 
 
 def test_agent_that_is_trusted_says_what_it_wants(call):
@@ -152,6 +152,15 @@ def test_interrupted_agent_falls_silent_and_forgets_what_nobody_heard(call):
     assert not any(plan.repeats for plan in call.plans[at + 1 :])
 
 
+def test_no_more_steps_are_taken_again_than_a_frame_has_time_for():
+    call = Call()
+    call.answer()
+    call.play(12, "near", level=0.1)  # hushed for 7 frames before it yields
+    flushed = call.plans[call.states.index("yield")]
+    assert len(flushed.repeats) == MAX_REWIND_FRAMES
+    assert all(repeat.is_silent for repeat in flushed.repeats)
+
+
 def test_interrupted_agent_fades_and_its_older_sound_is_void(call):
     call.answer()
     call.play(1, "near", level=0.1)
@@ -176,7 +185,7 @@ def test_agent_that_was_not_really_interrupted_goes_on_where_it_was(call):
     assert resumed.is_resume
     assert call.plans[-1].forget_steps == resumed.rewind_frames == yielded + 1
     call.play(1, level=0.1)
-    assert call.rows[-1].observation.rewind_room_frames == 6 - (yielded + 1) + 1
+    assert call.rows[-1].observation.rewind_room_frames == 12 - (yielded + 1) + 1
 
 
 def test_ducked_agent_is_softer_and_the_trace_knows_how_loud_it_was(call):
@@ -213,7 +222,7 @@ def test_words_that_the_agent_says_again_are_said_once():
     call.play(4, "near", level=0.1)
     call.play(2, level=0.1)
     assert call.rows[-1].decision.is_resume
-    assert call.plans[-1].forget_steps == 6  # with the word, and that had gone out
+    assert call.plans[-1].forget_steps == 7  # with the word, and that had gone out
     call.play(2, token=WORD, level=0.1)
     assert [frame.is_said for frame in call.spoken[-2:]] == [False, True]
 

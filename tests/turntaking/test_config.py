@@ -20,6 +20,7 @@ from voiceagent.turntaking.config import MAX_SILENCE_FRAMES, TurnConfig
         ("duck_db", 3.0),
         ("far_below_db", -1.0),
         ("rewind_max_frames", 7),
+        ("resume_max_frames", 13),
         ("yield_frames", 7),
         ("max_repeats", 0),
         ("backchannel_words", ("mm", "")),

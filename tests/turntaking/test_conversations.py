@@ -233,8 +233,26 @@ def test_a_false_interruption_is_taken_back_and_the_agent_goes_on(talk):
     assert (resumed.state, resumed.rewind_frames, resumed.is_replayed) == (State.SPEAK, 2, False)
 
 
+def test_an_interruption_understood_after_the_agent_gave_way_is_none_to_resume_from(talk):
+    talk.answer()
+    talk.play(10, "near", "sound")
+    talk.play(1, "near", heard=" add ten and")
+    assert talk.play(2)[-1].state is State.LISTEN
+    assert not any(d.is_resume for d in talk.decisions)
+
+
+def test_after_a_backchannel_the_agent_goes_on_from_where_it_was_last_heard(talk):
+    talk.answer()
+    overlap = talk.play(8, "near", "sound", rewind_room_frames=12)
+    hushed = [d.audio for d in overlap].index(Audio.FADE)
+    unplayed = unplayed_frames(talk.observations[-1])
+    resumed = talk.play(2, agent="sound", rewind_room_frames=12)[-1]
+    assert resumed.is_resume
+    assert resumed.rewind_frames == len(overlap) - hushed + 1 + unplayed > 6
+
+
 def test_a_model_that_cannot_go_back_does_not_resume(conversation):
-    talk = conversation(TurnConfig(rewind_max_frames=0))
+    talk = conversation(TurnConfig(resume_max_frames=0))
     talk.answer()
     talk.play(10, "near", "sound")
     assert talk.play(2)[-1].state is State.LISTEN

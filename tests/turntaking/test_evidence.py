@@ -78,8 +78,13 @@ def test_a_judgement_of_the_pause_lasts_as_long_as_the_pause(frame):
     assert notice(CONFIG, paused, frame(p_user=0.9)).p_eot is None
 
 
-def test_a_backchannel_word_is_no_claim(frame):
-    assert not notice(CONFIG, SPEAKING, frame(heard=" Mm")).has_claim
+@pytest.mark.parametrize("heard", [" Mm", " uh huh"])
+def test_backchannel_words_are_no_claim(frame, heard):
+    assert not notice(CONFIG, SPEAKING, frame(heard=heard)).has_claim
+
+
+def test_any_other_word_is_a_claim(frame):
+    assert notice(CONFIG, SPEAKING, frame(heard=" oh add ten")).has_claim
     assert notice(CONFIG, SPEAKING, frame(heard=" stop")).has_claim
 
 

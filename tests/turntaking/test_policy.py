@@ -191,7 +191,7 @@ def random_string(rng, frame, length):
             "p_pad": rng.choice([0.0, 1.0, rng.random(), float("nan")]),
             "p_epad": rng.choice([0.0, 1.0, rng.random(), float("nan")]),
             "agent_dbfs": rng.choice([-144.0, -144.0, -20.0, float("nan")]),
-            "rewind_room_frames": rng.choice([0, 3, 6]),
+            "rewind_room_frames": rng.choice([0, 3, 6, 12]),
             "repeats": rng.choice([0, 0, 0, 0, 5]),
             "is_hung_up": rng.random() < 0.003,
         }

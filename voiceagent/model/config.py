@@ -16,7 +16,7 @@ from voiceagent_codec.fields import check_fields
 from voiceagent.errors import ConfigError
 
 #: Steps that `DecoderState.rollback` can go back.
-ROLLBACK_STEPS = 6
+ROLLBACK_STEPS = 12
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ import numpy as np
 
 from voiceagent.audio.framing import FRAME_SAMPLES, Samples
 from voiceagent.serving.gain import with_gain
-from voiceagent.turntaking.config import MAX_REWIND_FRAMES
+from voiceagent.turntaking.config import MAX_RESUME_FRAMES
 
 #: A minute; what is beyond is not said.
 MAX_FRAMES = 750
@@ -72,7 +72,7 @@ class Announcement:
         is_first = self._next == 0
         frame = self._frames[self._next] if self.is_playing else None
         self._next += 1
-        if self._next > len(self._frames) + MAX_REWIND_FRAMES:
+        if self._next > len(self._frames) + MAX_RESUME_FRAMES:
             self.drop()  # can no more be taken back
         if frame is None:
             return model, False

@@ -20,7 +20,7 @@ from voiceagent.serving.ears import Cues
 from voiceagent.serving.gain import gain_of, with_gain
 from voiceagent.serving.observe import ModelView, Playout, observation
 from voiceagent.serving.steering import Plan, Repeat, Steering
-from voiceagent.turntaking.config import MAX_REWIND_FRAMES, TurnConfig
+from voiceagent.turntaking.config import MAX_RESUME_FRAMES, MAX_REWIND_FRAMES, TurnConfig
 from voiceagent.turntaking.policy import decide
 from voiceagent.turntaking.repetition import repeats
 from voiceagent.turntaking.trace import TurnRow
@@ -127,7 +127,7 @@ class SlotTurns:
         self._state = TurnState()
         self._model = ModelView()
         self._row: TurnRow | None = None
-        self._steps: deque[_Step] = deque(maxlen=MAX_REWIND_FRAMES)
+        self._steps: deque[_Step] = deque(maxlen=MAX_RESUME_FRAMES)
         self._said_before: deque[int] = deque()
         self._words: deque[str] = deque(maxlen=WORDS_KEPT)
         self._gain = 1.0
@@ -239,7 +239,7 @@ class SlotTurns:
         first_unheard = decision.trim_from_frame if decision.is_flush else None
         first_gated = len(self._steps) - wrongly_gated
         again: list[Repeat] = []
-        for place, step in enumerate(self._steps):
+        for place, step in list(enumerate(self._steps))[-MAX_REWIND_FRAMES:]:
             is_unheard = first_unheard is not None and step.frame >= first_unheard
             if place >= first_gated:
                 step = dataclasses.replace(step, given_codes=step.heard_codes)

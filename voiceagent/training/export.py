@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from voiceagent_codec.files import whole_file
-from voiceagent_codec.nano import NanoCodec, load_nano_codec
+from voiceagent_codec.nano import EAR, KIND, NanoCodec, load_nano_codec
 from voiceagent_codec.weights import add_low_rank, read_low_rank, read_stored, save_checkpoint
 
 from voiceagent.model.checkpoint import FORMAT_VERSION, OwnFolder
@@ -31,7 +31,6 @@ from voiceagent.training.workspace import Workspace
 
 NAME = "nano"
 FOLDER = "model"
-_CODEC = "nano-codec"
 #: What a model folder may weigh.
 MOST_BYTES = 20_000_000
 _LEAST_NUMBERS = 4096
@@ -65,10 +64,10 @@ def export_codec(
     kept: dict[str, Tensor] = {}
     if before is not None:
         parts = tuple(f"{part}." for stage in learnt for part in _LEARNT[stage].values())
-        stored = read_stored(before.codec_path, _CODEC)
+        stored = read_stored(before.codec_path, KIND)
         kept = {name: value for name, value in stored.items() if not name.startswith(parts)}
     path = workspace.file(f"{FOLDER}/codec.safetensors")
-    save_checkpoint(path, state, _CODEC, quantize=is_quantised, kept=kept)
+    save_checkpoint(path, state, KIND, quantize=is_quantised, kept=kept)
 
 
 def keep_codec(workspace: Workspace, start: OwnFolder) -> None:
@@ -82,8 +81,8 @@ def extend_codec(workspace: Workspace, start: OwnFolder) -> None:
     Half, as in `export_model`; where the ear had factors before, the mean of those and of these,
     which is near the mean of both ears while they are near each other.
     """
-    updates = learnt_updates(_renamed(_checkpoint(workspace, "ear"), {"ear": "semantic.encoder"}))
-    before = read_low_rank(start.codec_path, _CODEC)
+    updates = learnt_updates(_renamed(_checkpoint(workspace, "ear"), {"ear": EAR}))
+    before = read_low_rank(start.codec_path, KIND)
     for name, (outer, inner) in updates.items():
         if name in before:
             was = balanced(*before[name][1:])
@@ -93,7 +92,7 @@ def extend_codec(workspace: Workspace, start: OwnFolder) -> None:
         else:
             updates[name] = _LEARNT_SHARE * outer, inner
     path = workspace.file(f"{FOLDER}/codec.safetensors")
-    add_low_rank(start.codec_path, path, _CODEC, updates)
+    add_low_rank(start.codec_path, path, KIND, updates)
 
 
 def load_codec(workspace: Workspace) -> NanoCodec:

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from voiceagent_codec.nano import EAR, KIND
 from voiceagent_codec.speech_transformer import RING_CHUNKS, SpeechTransformer
 from voiceagent_codec.weights import read_low_rank
 from voiceagent_kernels.reference.rvq import half_square_norms
@@ -47,7 +48,6 @@ from voiceagent.training.teacher_forcing import (
 from voiceagent.training.vocabulary import EPAD, PAD
 
 _RANK = 16
-_EAR = "semantic.encoder."
 # of the calls so many have a loud noise, and of those so many a crowd
 _LOUD_SHARE, _LOUD_DBFS, _CROWD_SHARE = 0.45, (-42.0, -22.0), 0.35
 # and of all so many are telephoned besides, and of their people so many speak word by word: with as
@@ -101,8 +101,9 @@ class ListeningTask:
         self.decoder = start.load_decoder().to(device).requires_grad_(False)
         ear = codec.semantic.encoder
         assert isinstance(ear, SpeechTransformer), "convolutions hear"
-        learnt = read_low_rank(start.codec_path, "nano-codec")
-        begin_low_rank(ear, _RANK, {name.removeprefix(_EAR): was for name, was in learnt.items()})
+        learnt = read_low_rank(start.codec_path, KIND)
+        learnt = {name.removeprefix(f"{EAR}."): factors for name, factors in learnt.items()}
+        begin_low_rank(ear, _RANK, learnt)
         self.ear = ear
         self.module = nn.ModuleDict({"ear": ear})
         self.rows = rows

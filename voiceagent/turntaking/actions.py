@@ -87,7 +87,7 @@ def _unheard_frames(
         unheard_frames = now.hushed_frames + now.unheard_frames
     else:
         return None
-    return min(unheard_frames, config.rewind_max_frames, seen.rewind_room_frames)
+    return min(unheard_frames, config.resume_max_frames, seen.rewind_room_frames)
 
 
 def _hold(state: State, nats: float, forced: Forced = Forced.NONE) -> Decision:

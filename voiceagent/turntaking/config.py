@@ -11,6 +11,8 @@ import dataclasses
 import math
 
 #: The decoder can be rolled back so far.
+MAX_RESUME_FRAMES = 12
+#: And so many steps are taken again within a frame, at the cost of a step each.
 MAX_REWIND_FRAMES = 6
 #: A bias beyond this is a forced token under another name.
 MAX_BIAS_NATS = 12.0
@@ -75,6 +77,8 @@ class TurnConfig:
             speaks for whatever is fainter than the user.
         sound_above_floor_db: what is gated and fainter than this is not worth replaying.
         rewind_max_frames: replayed after a wrong gate; 0 where the engine cannot.
+        resume_max_frames: the agent goes back so far when it goes on after a hush or a false
+            interruption; likewise. An "uh huh" of .6 s takes ten.
         duck_after_frames: of addressed speech in an overlap.
         duck_db: by how much, negative.
         hush_after_frames: of addressed speech the agent is not heard any more, though the model
@@ -128,6 +132,7 @@ class TurnConfig:
     is_gating: bool = True
     sound_above_floor_db: float = 10.0
     rewind_max_frames: int = MAX_REWIND_FRAMES
+    resume_max_frames: int = MAX_RESUME_FRAMES
     duck_after_frames: int = 1
     duck_db: float = -6.0
     hush_after_frames: int = 3
@@ -185,6 +190,7 @@ class TurnConfig:
         _check_below(self, "backchannel_lift_frames", "backchannel_max_frames")
         _check_below(self, "stuck_check_frames", "stuck_max_frames")
         _check_range(self, "rewind_max_frames", 0, MAX_REWIND_FRAMES)
+        _check_range(self, "resume_max_frames", 0, MAX_RESUME_FRAMES)
         _check_range(self, "yield_frames", 1, MAX_REWIND_FRAMES)
         _check_range(self, "duck_db", -60.0, 0.0)
         if not self.far_below_db >= 0:
@@ -198,7 +204,7 @@ class TurnConfig:
 
 
 _MAY_BE_ZERO = (
-    *("rewind_max_frames", "withdraw_frames", "patience_frames"),
+    *("rewind_max_frames", "resume_max_frames", "withdraw_frames", "patience_frames"),
     *("duck_after_frames", "backchannel_gap_frames"),
 )
 

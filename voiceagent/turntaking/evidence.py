@@ -139,9 +139,10 @@ def _wanted_frames(config: TurnConfig, before: TurnState, seen: Observation) -> 
 
 
 def _is_claim(config: TurnConfig, before: TurnState, seen: Observation) -> bool:
-    if seen.heard is None or before.is_far or before.state not in OVERLAPPING:
+    is_over = before.state in OVERLAPPING or before.state is State.YIELD
+    if seen.heard is None or before.is_far or not is_over:
         return False
-    return seen.heard.strip().lower() not in config.backchannel_words
+    return not set(seen.heard.lower().split()) <= set(config.backchannel_words)
 
 
 def _is_backchannel_word(before: TurnState, seen: Observation) -> bool:

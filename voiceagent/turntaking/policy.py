@@ -215,7 +215,7 @@ def _leave_overlap(config: TurnConfig, now: TurnState, seen: Observation) -> _Ne
 
 def _leave_yield(config: TurnConfig, now: TurnState, seen: Observation) -> _Next | None:
     if now.silence_frames >= config.overlap_end_frames:
-        room_frames = min(seen.rewind_room_frames, config.rewind_max_frames)
+        room_frames = min(seen.rewind_room_frames, config.resume_max_frames)
         if now.has_claim or now.frames_in_state > room_frames:
             return State.LISTEN, Reason.YIELD_DONE
         return State.SPEAK, Reason.FALSE_INTERRUPTION
