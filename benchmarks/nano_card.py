@@ -121,9 +121,12 @@ LINES = (
 
 
 def newest(file: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """The newest of each figure in a file of results, and the documents that hold one of these."""
+    """The newest of each figure of the table, and the documents that hold one of these."""
     documents = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
-    source = {name: document for document in documents for name in document["results"]}
+    shown = {line.place[0] for line in LINES}
+    source = {
+        name: document for document in documents for name in document["results"] if name in shown
+    }
     results = {name: document["results"][name] for name, document in source.items()}
     return results, [document for document in documents if document in source.values()]
 

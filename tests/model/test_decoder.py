@@ -380,9 +380,10 @@ def test_rollback_over_a_pinned_ring_repeats_bit_for_bit(moshi_like):
     run(moshi_like, user[:, :PINNED], state)
     state.pin([0], PINNED)
     run(moshi_like, user[:, PINNED:40], state)
-    straight = run(moshi_like, user[:, 40:46], state)
-    state.rollback([0], 6)
-    assert torch.equal(run(moshi_like, user[:, 40:46], state), straight)
+    straight = run(moshi_like, user[:, 40 : 40 + ROLLBACK_STEPS], state)
+    state.rollback([0], ROLLBACK_STEPS)
+    again = run(moshi_like, user[:, 40 : 40 + ROLLBACK_STEPS], state)
+    assert torch.equal(again, straight)
 
 
 @pytest.mark.parametrize(

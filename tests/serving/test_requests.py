@@ -136,3 +136,18 @@ def test_what_is_let_go_is_owed_no_more(filling):
     assert filling.word is None
     say(filling, "four")
     assert filling.word is None
+
+
+def test_what_is_taken_back_is_owed_again(filling):
+    say(filling, "<time> it is")
+    owed = filling.word
+    say(filling, "four")
+    filling.said(PAD)
+    filling.take_back(2)
+    assert filling.word == owed == token_id("four")
+
+
+def test_a_request_that_is_taken_back_owes_nothing(filling):
+    say(filling, "<time> it")
+    filling.take_back(2)
+    assert filling.word is None

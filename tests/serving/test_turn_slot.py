@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
+from voiceagent.model.config import ROLLBACK_STEPS
 from voiceagent.serving.ears import Cues
 from voiceagent.serving.observe import Playout
 from voiceagent.serving.steering import Plan
 from voiceagent.serving.turn_slot import ModelStep, SlotTurns, TextStream
-from voiceagent.turntaking.config import MAX_REWIND_FRAMES, TurnConfig
+from voiceagent.turntaking.config import MAX_RESUME_FRAMES, MAX_REWIND_FRAMES, TurnConfig
 from voiceagent.turntaking.trace import from_json
 from voiceagent.turntaking.types import Event, Text
 
@@ -225,6 +226,35 @@ def test_words_that_the_agent_says_again_are_said_once():
     assert call.plans[-1].forget_steps == 7  # with the word, and that had gone out
     call.play(2, token=WORD, level=0.1)
     assert [frame.is_said for frame in call.spoken[-2:]] == [False, True]
+
+
+def test_words_that_the_agent_says_a_third_time_are_said_once_too():
+    call = Call()
+    call.answer()
+    call.play(1, "near", WORD, level=0.1)
+    for _ in range(2):
+        call.play(4, "near", level=0.1)
+        call.play(2, level=0.1)
+        assert call.rows[-1].decision.is_resume
+        call.play(1, token=WORD, level=0.1)
+        assert not call.spoken[-1].is_said
+    call.play(1, token=WORD, level=0.1)
+    assert call.spoken[-1].is_said
+
+
+def test_a_word_that_is_taken_back_and_said_again_is_no_loop():
+    call = Call()
+    call.answer()
+    call.play(1, "near", WORD, level=0.1)
+    for _ in range(6):
+        call.play(4, "near", level=0.1)
+        call.play(2, level=0.1)
+        call.play(1, token=WORD, level=0.1)
+    assert "stuck" not in call.states
+
+
+def test_no_agent_resumes_from_farther_back_than_the_model_can_go():
+    assert MAX_REWIND_FRAMES <= MAX_RESUME_FRAMES <= ROLLBACK_STEPS
 
 
 def test_row_of_the_frame_is_the_trace_of_it(call):

@@ -110,7 +110,7 @@ class StepOutput:
 class Reach:
     """How much of the rings a step must look at: host integers, so that its shapes are fixed.
 
-    Powers of two, so that few different steps have to be captured.
+    Powers of two or whole rings, so that few different steps have to be captured.
 
     Attributes:
         live_places: leading places of the rings that hold anything.

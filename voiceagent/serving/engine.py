@@ -260,7 +260,8 @@ class Engine:
         """By slot, what turn-taking asks for, the words of facts, silence under announcements."""
         steerings = {slot: plan.steering for slot, plan in plans.items() if plan.steering}
         for slot, plan in plans.items():
-            if plan.forget_steps or plan.is_flush:
+            self._fillings[slot].take_back(plan.forget_steps)
+            if plan.is_floor_lost or plan.is_fresh:
                 self._fillings[slot].let_go()
         for slot in [item.slot for item in inputs]:
             steering = steerings.get(slot, Steering())

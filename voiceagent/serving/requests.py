@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Callable
 
 from voiceagent.errors import ConfigError
+from voiceagent.model.config import ROLLBACK_STEPS
 from voiceagent.model.tokenizer import Tokenizer
 from voiceagent.serving.facts import REQUESTS, every_answer, fact
 
@@ -73,6 +74,8 @@ class Filling:
         self._requests = requests
         self._queue: deque[int] = deque()
         self._steps_left = 0  # until the stream is free again
+        # both, before each of the last steps
+        self._before: deque[tuple[deque[int], int]] = deque(maxlen=ROLLBACK_STEPS)
 
     @property
     def word(self) -> int | None:
@@ -83,6 +86,7 @@ class Filling:
 
     def said(self, token: int) -> str | None:
         """Take note of what a step said; return the request that it was, if any."""
+        self._before.append((self._queue.copy(), self._steps_left))
         request = self._requests.name(token)
         if request is not None:
             self._queue = deque(self._requests.answer(request))
@@ -97,6 +101,11 @@ class Filling:
         if not self._steps_left:
             self.let_go()
         return request
+
+    def take_back(self, steps: int) -> None:
+        """Owe what was owed before the last steps, which have never been."""
+        for _ in range(min(steps, len(self._before))):
+            self._queue, self._steps_left = self._before.pop()
 
     def let_go(self) -> None:
         """Owe nothing any more: what was said is void, or nobody shall hear the rest."""

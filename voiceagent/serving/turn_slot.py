@@ -27,7 +27,9 @@ from voiceagent.turntaking.trace import TurnRow
 from voiceagent.turntaking.types import Decision, Event, Forced, Reason, Text, TurnState
 
 #: Behind these the user has the floor, or nobody.
-_FLOOR_LOST = frozenset({Reason.AGENT_WITHDRAWS, Reason.YIELD_DONE, Reason.WATCHDOG})
+_FLOOR_LOST = frozenset(
+    {Reason.AGENT_WITHDRAWS, Reason.AGENT_YIELDED, Reason.YIELD_DONE, Reason.WATCHDOG}
+)
 #: Words of the agent among which repetition is looked for.
 WORDS_KEPT = 64
 
@@ -112,7 +114,8 @@ class _Step:
     frame: int
     given_codes: tuple[int, ...]
     heard_codes: tuple[int, ...]
-    said: int | None = None  # a word that went out
+    said: int | None = None  # a word that went out, now or before
+    is_word: bool = False  # of those that repetition is looked for among
 
 
 class SlotTurns:
@@ -158,9 +161,11 @@ class SlotTurns:
         """Take what the model made of it; returns what goes out."""
         assert self._row is not None, "decide comes before spoke"
         frame, decision = self._row.observation.frame, self._row.decision
-        is_said = self._is_said(step, decision)
-        said = step.text if is_said and not step.is_announced else None
-        self._steps.append(_Step(frame, step.given_codes, step.heard_codes, said))
+        is_heard = self._is_heard(step, decision)
+        is_word = not step.is_announced and self._stream.kind(step.text) is Text.WORD
+        is_said = is_heard and (step.is_announced or self._is_new(step.text))
+        said = step.text if is_heard and is_word else None
+        self._steps.append(_Step(frame, step.given_codes, step.heard_codes, said, is_word))
         generated_dbfs = rms_dbfs(step.pcm)
         self._look(step, generated_dbfs)
         self.played, is_changed = step.pcm, False
@@ -185,14 +190,13 @@ class SlotTurns:
             is_said=is_said,
         )
 
-    def _is_said(self, step: ModelStep, decision: Decision) -> bool:
-        """Whether a step's word, if it is one, goes out: not if muted, nor if it did before."""
+    def _is_heard(self, step: ModelStep, decision: Decision) -> bool:
+        """Whether a step has a word that goes out: not if the agent is muted."""
         is_muted = self.is_on and gain_of(decision) == 0
-        if step.is_announced:
-            return not is_muted
-        token = step.text
-        if self._stream.kind(token) is not Text.WORD or is_muted:
-            return False
+        return not is_muted and (step.is_announced or self._stream.kind(step.text) is Text.WORD)
+
+    def _is_new(self, token: int) -> bool:
+        """Whether a word that goes out did not before, in a step that was taken back."""
         if self._said_before and self._said_before[0] == token:
             self._said_before.popleft()
             return False
@@ -225,7 +229,9 @@ class SlotTurns:
         if not decision.is_replayed:
             forgotten = [self._steps.pop() for _ in range(rewind)]
             words = [step.said for step in reversed(forgotten) if step.said is not None]
-            self._said_before = deque(words) if rewind else self._said_before
+            self._said_before.extendleft(reversed(words))
+            for _ in range(min(sum(step.is_word for step in forgotten), len(self._words))):
+                self._words.pop()
         return Plan(
             forget_steps=0 if decision.is_replayed else rewind,
             repeats=self._repeats(decision, rewind if decision.is_replayed else 0),

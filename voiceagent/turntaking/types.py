@@ -212,7 +212,7 @@ class Decision:
         epad_bias_nats: likewise of EPAD.
         forced_text: the token that the model must say.
         is_gated: the model is given silence instead of the user's sound.
-        rewind_frames: roll the model back so far before the step, 0 to 6.
+        rewind_frames: roll the model back so far before the step, 0 to 12; 0 to 6 if replayed.
         is_replayed: then repeat those steps with the user's true codes, forcing the agent's tokens
             as they were played; otherwise forget them: they never happened.
         audio: what happens to the agent's sound of this step.
