@@ -37,7 +37,7 @@ class WhisperPlayer(Player):
         now: datetime.datetime | None = None,
     ) -> dict[str, list[Playback]]:
         """Transcribe groups of recordings of at most 30 s; gate and clock are an engine's."""
-        _ = self.folder
+        _ = self.folder  # without one, the sound alone was wanted
         recogniser = whisper_base()
 
         def listen(pcm: Samples) -> Playback:

@@ -58,6 +58,13 @@ class Call:
         self.play(1, token=WORD, level=0.1)
         return self.play(frames, level=0.1)
 
+    def resume_with_a_word(self):
+        """The user murmurs over the agent, which goes on from where it was last heard."""
+        self.play(4, "near", level=0.1)
+        self.play(2, level=0.1)
+        assert self.rows[-1].decision.is_resume
+        self.play(1, token=WORD, level=0.1)
+
     def announce(self, frames, user="silent", heard=None):
         return self.play(frames, user, level=0.1, heard=heard, is_announced=True)
 
@@ -233,10 +240,7 @@ def test_words_that_the_agent_says_a_third_time_are_said_once_too():
     call.answer()
     call.play(1, "near", WORD, level=0.1)
     for _ in range(2):
-        call.play(4, "near", level=0.1)
-        call.play(2, level=0.1)
-        assert call.rows[-1].decision.is_resume
-        call.play(1, token=WORD, level=0.1)
+        call.resume_with_a_word()
         assert not call.spoken[-1].is_said
     call.play(1, token=WORD, level=0.1)
     assert call.spoken[-1].is_said
@@ -247,9 +251,7 @@ def test_a_word_that_is_taken_back_and_said_again_is_no_loop():
     call.answer()
     call.play(1, "near", WORD, level=0.1)
     for _ in range(6):
-        call.play(4, "near", level=0.1)
-        call.play(2, level=0.1)
-        call.play(1, token=WORD, level=0.1)
+        call.resume_with_a_word()
     assert "stuck" not in call.states
 
 

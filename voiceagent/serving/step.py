@@ -180,7 +180,7 @@ class BatchStep:
         self.state.decoder.reset([slot])
 
     def forget(self, slot: int, steps: int) -> None:
-        """Take back a slot's last steps, at most 12: the model knows nothing of them.
+        """Take back a slot's last steps, at most `ROLLBACK_STEPS`: they have never been.
 
         Raises:
             SlotError: it has not that many to give back.

@@ -77,8 +77,8 @@ class TurnConfig:
             speaks for whatever is fainter than the user.
         sound_above_floor_db: what is gated and fainter than this is not worth replaying.
         rewind_max_frames: replayed after a wrong gate; 0 where the engine cannot.
-        resume_max_frames: the agent goes back so far when it goes on after a hush or a false
-            interruption; likewise. An "uh huh" of .6 s takes ten.
+        resume_max_frames: the agent goes back so far at most when it goes on after a hush or a
+            false interruption; likewise. An "uh huh" of .6 s takes ten.
         duck_after_frames: of addressed speech in an overlap.
         duck_db: by how much, negative.
         hush_after_frames: of addressed speech the agent is not heard any more, though the model
