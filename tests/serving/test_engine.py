@@ -17,6 +17,7 @@ from voiceagent.serving.config import EngineConfig, ObserveConfig, SessionOption
 from voiceagent.serving.engine import Engine
 from voiceagent.serving.requests import CLOSING_STEPS
 from voiceagent.serving.steering import Plan
+from voiceagent.serving.turn_slot import SlotTurns
 from voiceagent.training.vocabulary import token_id, tokens
 from voiceagent.turntaking.config import TurnConfig
 
@@ -249,6 +250,27 @@ def test_sessions_tell_their_facts_independently_and_a_new_one_owes_nothing(
     engine.close(one)
     fresh = engine.open_session()
     assert [f.request for f in answers(engine, fresh, 1)] == ["<time>"]
+
+
+@pytest.mark.parametrize(
+    ("plan", "next_"),
+    [(Plan(), " oh"), (Plan(forget_steps=2), " is"), (Plan(is_floor_lost=True), "<time>")],
+    ids=["goes on", "taken back", "floor lost"],
+)
+def test_words_of_a_fact_are_taken_back_with_the_steps_that_said_them(
+    plan, next_, nano_codec, nano_decoder, monkeypatch
+):
+    def decide(self, number, cues, playout):
+        row, nothing = decided(self, number, cues, playout)
+        return row, plan if number == 4 else nothing
+
+    decided = SlotTurns.decide
+    monkeypatch.setattr(SlotTurns, "decide", decide)
+    observe = ObserveConfig(wait_ms=10_000)
+    engine = asking_engine(nano_codec, nano_decoder, TIME, policy="shadow", observe=observe)
+    found = answers(engine, engine.open_session(), 5)
+    assert [f.said for f in found[1:4]] == [" it", " is", " nine"]
+    assert (found[4].said or found[4].request) == next_
 
 
 def test_time_is_that_of_the_time_zone_in_the_settings(nano_codec, nano_decoder, nano):

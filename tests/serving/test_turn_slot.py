@@ -10,7 +10,7 @@ from voiceagent.serving.steering import Plan
 from voiceagent.serving.turn_slot import ModelStep, SlotTurns, TextStream
 from voiceagent.turntaking.config import MAX_RESUME_FRAMES, MAX_REWIND_FRAMES, TurnConfig
 from voiceagent.turntaking.trace import from_json
-from voiceagent.turntaking.types import Event, Text
+from voiceagent.turntaking.types import Event, Reason, Text
 
 PAD, EPAD, WORD, MUTE_TOKEN = 0, 1, 2, 3
 SILENCE_CODES = (0,)
@@ -187,13 +187,43 @@ def test_interrupted_agent_fades_and_its_older_sound_is_void(call):
 def test_agent_that_was_not_really_interrupted_goes_on_where_it_was(call):
     call.answer()
     call.play(13, "near", level=0.1)
-    yielded = call.states.count("yield")
     call.play(2, level=0.1)
     resumed = call.rows[-1].decision
     assert resumed.is_resume
-    assert call.plans[-1].forget_steps == resumed.rewind_frames == yielded + 1
+    # one frame of a hush, and what was under way then, came before
+    unheard = 1 + UNHEARD_FRAMES + call.states.count("yield")
+    assert call.plans[-1].forget_steps == resumed.rewind_frames == unheard
     call.play(1, level=0.1)
-    assert call.rows[-1].observation.rewind_room_frames == 12 - (yielded + 1) + 1
+    assert call.rows[-1].observation.rewind_room_frames == 12 - unheard + 1
+
+
+@pytest.mark.parametrize("young", range(1, TurnConfig().withdraw_frames - 1))
+def test_an_answer_that_is_withdrawn_is_forgotten_whole(young):
+    call = Call()
+    call.answer(young)
+    begun = next(i for i, row in enumerate(call.rows) if row.observation.text is Text.WORD)
+    (plan,) = call.play(1, "near", level=0.1)
+    assert call.rows[-1].decision.reason is Reason.AGENT_WITHDRAWS
+    steps = len(call.rows) - 1 - (begun - 3)  # with EPAD, and what may stand before the first word
+    assert len(plan.repeats) == min(steps, MAX_REWIND_FRAMES)
+    assert plan.forget_steps == steps - len(plan.repeats)
+    # what was forgotten is older than what is heard again
+    last = len(call.rows) - 2
+    again = [repeat.user_codes for repeat in plan.repeats]
+    assert again[-1] in ((last,), SILENCE_CODES)
+    assert all(repeat.is_silent for repeat in plan.repeats)
+    call.play(1)
+    room = call.rows[-1].observation.rewind_room_frames
+    assert room == min(MAX_RESUME_FRAMES, MAX_RESUME_FRAMES - plan.forget_steps + 1)
+
+
+def test_an_answer_that_is_withdrawn_again_and_again_is_no_loop():
+    call = Call()
+    for _ in range(6):
+        call.answer(3)
+        call.play(4, "near", level=0.1)
+    assert [row.decision.reason for row in call.rows].count(Reason.AGENT_WITHDRAWS) == 6
+    assert "stuck" not in call.states
 
 
 def test_ducked_agent_is_softer_and_the_trace_knows_how_loud_it_was(call):

@@ -60,8 +60,8 @@ def test_an_agent_that_answered_a_pause_takes_it_back(talk):
     assert taken_back.is_flush
     assert taken_back.audio is Audio.FADE
     assert taken_back.forced_text is Forced.PAD
-    # what is seen in a frame was made in the one before, and EPAD one before that
-    assert taken_back.trim_from_frame == word_at - 2
+    # what is seen in a frame was made in the one before, and EPAD and perhaps a request before that
+    assert taken_back.trim_from_frame == word_at - 3
     went_on = talk.play(6, "near")
     assert {d.audio for d in went_on} == {Audio.PASS}
     assert not any(d.is_flush for d in went_on)
@@ -225,12 +225,14 @@ def test_sound_after_a_yield_is_of_the_new_generation(talk):
     assert flushes == 2  # hushed, then yielded
 
 
-def test_a_false_interruption_is_taken_back_and_the_agent_goes_on(talk):
+def test_after_a_false_interruption_the_agent_goes_on_from_where_it_was_last_heard(talk):
     talk.answer()
-    talk.play(10, "near", "sound")
+    overlap = talk.play(10, "near", "sound")
+    hushed = [d.audio for d in overlap].index(Audio.FADE)
+    unplayed = unplayed_frames(talk.observations[-1])
     resumed = talk.play(2)[-1]
-    assert resumed.is_resume
-    assert (resumed.state, resumed.rewind_frames, resumed.is_replayed) == (State.SPEAK, 2, False)
+    assert (resumed.state, resumed.is_resume, resumed.is_replayed) == (State.SPEAK, True, False)
+    assert resumed.rewind_frames == len(overlap) - hushed + 1 + unplayed
 
 
 def test_an_interruption_understood_after_the_agent_gave_way_is_none_to_resume_from(talk):
@@ -243,10 +245,10 @@ def test_an_interruption_understood_after_the_agent_gave_way_is_none_to_resume_f
 
 def test_after_a_backchannel_the_agent_goes_on_from_where_it_was_last_heard(talk):
     talk.answer()
-    overlap = talk.play(8, "near", "sound", rewind_room_frames=12)
+    overlap = talk.play(8, "near", "sound")
     hushed = [d.audio for d in overlap].index(Audio.FADE)
     unplayed = unplayed_frames(talk.observations[-1])
-    resumed = talk.play(2, agent="sound", rewind_room_frames=12)[-1]
+    resumed = talk.play(2, agent="sound")[-1]
     assert resumed.is_resume
     assert resumed.rewind_frames == len(overlap) - hushed + 1 + unplayed > 6
 

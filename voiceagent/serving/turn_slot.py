@@ -233,12 +233,29 @@ class SlotTurns:
             for _ in range(min(sum(step.is_word for step in forgotten), len(self._words))):
                 self._words.pop()
         return Plan(
-            forget_steps=0 if decision.is_replayed else rewind,
+            forget_steps=(0 if decision.is_replayed else rewind) + self._withdraw(decision),
             repeats=self._repeats(decision, rewind if decision.is_replayed else 0),
             steering=self._steering(decision),
             is_flush=decision.is_flush,
             is_floor_lost=decision.reason in _FLOOR_LOST,
         )
+
+    def _withdraw(self, decision: Decision) -> int:
+        """Forget what an answer that is withdrawn began with; returns how many steps.
+
+        The last ones are taken again in silence, since the user goes on in them. In those before
+        was none of the user's speech. So nothing is left of an answer that could be gone on with.
+        """
+        if decision.reason is not Reason.AGENT_WITHDRAWS:
+            return 0
+        first = decision.trim_from_frame or 0
+        before = [step for step in self._steps if step.frame < first]
+        answer = [step for step in self._steps if step.frame >= first]
+        for _ in range(min(sum(step.is_word for step in answer), len(self._words))):
+            self._words.pop()
+        kept = [dataclasses.replace(step, is_word=False) for step in answer[-MAX_REWIND_FRAMES:]]
+        self._steps = deque([*before, *kept], self._steps.maxlen)
+        return len(answer) - len(kept)
 
     def _repeats(self, decision: Decision, wrongly_gated: int) -> tuple[Repeat, ...]:
         """The last steps again, as they should have been: heard, and silent where nobody heard."""

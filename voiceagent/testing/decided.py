@@ -73,7 +73,7 @@ def _observation(frame: int, now: str, before: str) -> Observation:
         generated_frames=frame,
         sent_frames=frame,
         heard_frames=max(0, frame - UNPLAYED_FRAMES),
-        rewind_room_frames=6,
+        rewind_room_frames=12,
         repeats=0,
         is_hung_up=False,
         is_late=False,

@@ -24,8 +24,8 @@ from voiceagent.turntaking.types import (
     TurnState,
 )
 
-# the first word is seen a frame after its step, and EPAD is the step before
-_FROM_EPAD_FRAMES = 2
+# the first word is seen a frame after its step; before it there are EPAD and perhaps a request
+_FROM_EPAD_FRAMES = 3
 _OUT_OF_HAND = (Event.LOOP, Event.MONOLOGUE)
 
 
@@ -82,7 +82,7 @@ def _unheard_frames(
 ) -> int | None:
     """How far back the agent was last heard, as far as the model can go; None if it goes on."""
     if reason is Reason.FALSE_INTERRUPTION:
-        unheard_frames = left_after_frames
+        unheard_frames = left_after_frames + now.hushed_frames + now.unheard_frames
     elif reason in (Reason.BACKCHANNEL, Reason.NOT_ADDRESSED) and now.hushed_frames:
         unheard_frames = now.hushed_frames + now.unheard_frames
     else:
@@ -136,7 +136,7 @@ def _take(config: TurnConfig, now: TurnState, seen: Observation) -> Decision:
 
 
 def _withdraw(now: TurnState) -> Decision:
-    """Fade out, and let the model's turn never have been: all of it that can be taken again."""
+    """Fade out, and let the model's turn never have been."""
     return dataclasses.replace(
         _hold(State.LISTEN, 0.0, Forced.PAD),
         audio=Audio.FADE,
