@@ -117,11 +117,17 @@ def test_rows_beyond_the_queue_are_dropped_and_counted(tmp_path, header, make_fr
     assert recorder.close("done").trace_rows_dropped == 3
 
 
+@pytest.mark.parametrize(
+    "error",
+    [OSError(28, "No space left on device"), soundfile.LibsndfileError(2, "No space left: ")],
+)
 def test_disk_that_refuses_is_reported_at_the_end_and_never_before(
-    tmp_path, header, make_frame, monkeypatch
+    tmp_path, header, make_frame, monkeypatch, error
 ):
+    monkeypatch.setattr(recorder_module, "MAX_QUEUED_ROWS", 2)
+
     def refuse(self):
-        raise OSError(28, "No space left on device")
+        raise error
 
     monkeypatch.setattr(SessionRecorder, "_write_all", refuse)
     recorder = SessionRecorder(tmp_path, header)

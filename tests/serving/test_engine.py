@@ -455,7 +455,7 @@ def test_agent_that_starts_afresh_has_forgotten_its_call_and_no_other(make_engin
 
 
 @pytest.mark.slow
-def test_agent_that_starts_afresh_knows_its_prompt_still(told):
+def test_agent_that_starts_afresh_knows_its_prompt_still(told, monkeypatch):
     session = told.open_session(SessionOptions(role="sell bread"))
     prepared(told, session)
     slot = session.handle.index
@@ -463,6 +463,8 @@ def test_agent_that_starts_afresh_knows_its_prompt_still(told):
     session.push(frame())
     told.step()
     assert steps_remembered(told)[slot] == known + 1
+    # its voice was removed meanwhile
+    monkeypatch.setattr(told._prompts, "prompt_of", lambda options: pytest.fail("asked again"))
     told._start_afresh(session)
     assert steps_remembered(told)[slot] == known > 0
 

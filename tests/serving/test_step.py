@@ -267,6 +267,21 @@ def test_steps_nobody_heard_are_silent_in_the_models_memory(batch, frames):
     assert tokens[torch.arange(3, 9) % len(tokens)].tolist() == [9, 9, 9, pad, pad, pad]
 
 
+def test_steps_before_those_taken_again_have_never_been_and_their_words_were_told(batch, frames):
+    outputs = [batch.run(heard(frame))[0][0] for frame in frames[:10]]
+    again = [Repeat(output.user_codes, is_silent=True) for output in outputs[-6:]]
+    understood = batch.repeat(2, {0: again}, {0: 3})[0]
+    assert batch.state.decoder.positions.tolist() == [7, 10, 0, 0]
+    forgetful = batch._chosen(0, 7).tolist()
+    batch.state.reset([0, 1])
+    for frame in frames[:7]:
+        batch.run(heard(frame))
+    batch.repeat(2, {0: again})
+    assert batch._chosen(0, 7).tolist() == forgetful
+    heard_now = Counter(tokens[1] for tokens in forgetful[-6:])
+    assert Counter(understood) == heard_now - Counter(output.user_text for output in outputs[1:])
+
+
 def test_forgotten_steps_have_never_been(batch, frames):
     silence = {slot: Steering(is_gated=True) for slot in (0, 1)}
     for frame in frames[:8]:

@@ -9,6 +9,7 @@ import pytest
 
 from voiceagent.audio.wav import read_wav
 from voiceagent.errors import EngineUnavailable, SessionClosed
+from voiceagent.serving import supervisor
 from voiceagent.serving.ports import EngineClient
 from voiceagent.serving.supervisor import EngineProcess
 
@@ -44,6 +45,27 @@ def test_killed_engine_ends_its_ports_with_a_reason_within_2_s():
 
     with pytest.raises(SessionClosed, match="is gone"):
         with_engine(work, is_echo=True)
+
+
+def test_machine_without_memory_for_an_engine_gets_it_later(monkeypatch):
+    starts = []
+    start = supervisor._Child.start
+
+    async def refused_twice(config):
+        starts.append(config)
+        if len(starts) in (3, 4):  # the new spare, and the engine when that one has died, too
+            raise OSError(12, "Cannot allocate memory")
+        return await start(config)
+
+    async def work(engine, client):
+        for restarts in (1, 2):
+            os.kill(engine.pid, signal.SIGKILL)
+            await (await reopened(client)).close()
+            assert engine.restarts == restarts
+        return len(starts)
+
+    monkeypatch.setattr(supervisor._Child, "start", refused_twice)
+    assert with_engine(work) > 4
 
 
 @pytest.mark.parametrize("address", [None, "tcp://127.0.0.1:*"])

@@ -318,6 +318,50 @@ def test_agent_that_repeats_itself_is_seen(call):
     assert call.states[-1] == "stuck"
 
 
+def test_answers_to_several_questions_may_be_the_same():
+    call = Call()
+    for _ in range(6):
+        call.answer()
+        call.play(14)
+    assert call.rows[-1].observation.repeats == 1
+    assert "stuck" not in call.states
+
+
+def test_an_agent_that_repeats_itself_between_silences_is_seen():
+    call = Call()
+    call.answer()
+    for _ in range(4):
+        call.play(8)
+        call.play(1, token=WORD, level=0.1)
+    call.play(2)
+    assert Event.LOOP in {event for row in call.rows for event in row.decision.events}
+
+
+def test_an_announcement_behind_a_loop_is_made():
+    call = Call()
+    call.answer()
+    for _ in range(5):
+        call.play(1, token=WORD, level=0.1)
+    assert call.states[-1] == "stuck"
+    call.play(60)
+    call.announce(12)
+    assert call.states[-6:] == ["speak"] * 6
+
+
+def test_a_word_that_was_to_be_said_again_and_was_not_is_told_in_the_next_answer():
+    call = Call()
+    call.answer()
+    call.play(1, "near", WORD, level=0.1)
+    call.play(4, "near", level=0.1)
+    call.play(2, level=0.1)
+    assert call.rows[-1].decision.is_resume
+    call.play(12)  # it does not go on
+    before = len(call.spoken)
+    call.answer(1)
+    seen = [row.observation.text for row in call.rows]
+    assert call.spoken[seen.index(Text.WORD, before) - 1].is_said  # a word is seen a frame later
+
+
 def test_an_announcement_takes_the_floor_and_gives_it_back(call):
     call.play(2)
     call.announce(12)

@@ -57,7 +57,7 @@ class SessionRecorder:
         self._activity = ActivityLog()
         self._step_us, self._lag_us = array("L"), array("L")
         self._heard = self._said = self._gated = self._dropped = self._missed = 0
-        self._failure: OSError | None = None
+        self._failure: Exception | None = None
         # a daemon: a session that nobody closes must not keep the process from ending
         self._writer = threading.Thread(
             target=self._write_rows, name=f"record-{header.id[:8]}", daemon=True
@@ -92,7 +92,7 @@ class SessionRecorder:
         self._rows.put(None)
         self._writer.join()
         if self._failure is not None:
-            raise self._failure
+            raise OSError(f"{self.folder}: {self._failure}") from self._failure
         summary = self._summary(reason, frames_lost)
         partial = self.folder / f".{SUMMARY_NAME}.partial"
         partial.write_text(json.dumps(summary.to_json(), indent=1) + "\n", encoding="utf-8")
@@ -133,7 +133,7 @@ class SessionRecorder:
     def _write_rows(self) -> None:
         try:
             self._write_all()
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001  # libsndfile has errors of its own
             self._failure = error
             while self._rows.get() is not None:  # so that nobody waits for a full queue
                 pass

@@ -83,6 +83,7 @@ class Engine:
         self._fillings: dict[int, Filling] = {}  # by slot
         self._sessions: dict[int, Session] = {}
         self._feeds: dict[int, Iterator[None]] = {}  # by slot, oldest first
+        self._told: dict[int, Prompt] = {}  # by slot, of those that have one
         self._turns = None if config.policy == "off" else self._load_turns()
 
     @classmethod
@@ -197,6 +198,7 @@ class Engine:
         self._slots.release(session.handle)
         session.is_closed = True
         self._feeds.pop(session.handle.index, None)
+        self._told.pop(session.handle.index, None)
         del self._sessions[session.handle.index]
         del self._fillings[session.handle.index]
         self._batch.end(session.handle.index)
@@ -281,14 +283,17 @@ class Engine:
                 announcement.drop()
             if plan.is_fresh:
                 self._start_afresh(self._sessions[slot])
-            if plan.forget_steps:
+            if plan.forget_steps and not plan.repeats:
                 self._batch.forget(slot, plan.forget_steps)
-        repeats = {slot: plan.repeats for slot, plan in plans.items() if plan.repeats}
-        return self._batch.repeat(rows, repeats)
+        repeated = {slot: plan for slot, plan in plans.items() if plan.repeats}
+        repeats = {slot: plan.repeats for slot, plan in repeated.items()}
+        older = {slot: plan.forget_steps for slot, plan in repeated.items()}
+        return self._batch.repeat(rows, repeats, older)
 
     def _start_afresh(self, session: Session) -> None:
         """Let the model forget a call that does not go on, all but its prompt."""
-        slot, prompt = session.handle.index, self._prompts.prompt_of(session.options)
+        slot = session.handle.index
+        prompt = self._told.get(slot)
         if prompt is not None and not self._prompts.is_kept(prompt):
             _log.warning("slot %d: its prompt is not at hand; the model goes on as it is", slot)
             return
@@ -313,6 +318,7 @@ class Engine:
         """Give a fresh slot its prompt at once where it is known, in pieces otherwise."""
         slot = session.handle.index
         session.is_prompted = True
+        self._told[slot] = prompt
         if not self._prompts.restore(slot, prompt):
             session.is_preparing = True
             self._feeds[slot] = self._prompts.feed(slot, prompt)

@@ -188,12 +188,19 @@ class BatchStep:
         self.state.decoder.rollback([slot], steps)
 
     @torch.inference_mode()
-    def repeat(self, rows: int, repeats: Mapping[int, Sequence[Repeat]]) -> dict[int, list[int]]:
+    def repeat(
+        self,
+        rows: int,
+        repeats: Mapping[int, Sequence[Repeat]],
+        older: Mapping[int, int] | None = None,
+    ) -> dict[int, list[int]]:
         """Take some slots' last steps again, all of them together: at most 6 steps of the batch.
 
         Args:
             rows: of the batch that they are taken in; that of the step gives the same bits.
             repeats: by slot, one or more each, oldest first.
+            older: by slot, steps before those that are forgotten and not taken again; they and the
+                repeats are at most `ROLLBACK_STEPS`.
 
         Returns:
             By slot, what the model now understands of the user and did not before: text tokens.
@@ -203,10 +210,11 @@ class BatchStep:
         """
         if not repeats:
             return {}
-        before = {slot: self._chosen(slot, len(items)) for slot, items in repeats.items()}
+        steps = {slot: len(items) + (older or {}).get(slot, 0) for slot, items in repeats.items()}
+        before = {slot: self._chosen(slot, count) for slot, count in steps.items()}
         user_codes, text, agent_codes = self._again(rows, repeats, before)
-        for slot, items in repeats.items():
-            self.forget(slot, len(items))
+        for slot, count in steps.items():
+            self.forget(slot, count)
         for t in range(len(text)):
             self.decoder.step(
                 user_codes[t],
@@ -215,7 +223,10 @@ class BatchStep:
                 forced_text=text[t],
                 forced_agent_codes=agent_codes[t],
             )
-        return {slot: self._understood(slot, tokens) for slot, tokens in before.items()}
+        return {
+            slot: self._understood(slot, len(repeats[slot]), tokens)
+            for slot, tokens in before.items()
+        }
 
     def _again(
         self, rows: int, repeats: Mapping[int, Sequence[Repeat]], before: Mapping[int, Tensor]
@@ -232,7 +243,7 @@ class BatchStep:
         )
         for slot, items in repeats.items():
             for t, (item, tokens) in enumerate(
-                zip(items, before[slot], strict=True), steps - len(items)
+                zip(items, before[slot][-len(items) :], strict=True), steps - len(items)
             ):
                 user_codes[t, slot] = torch.tensor(item.user_codes)
                 text[t, slot] = config.pad_id if item.is_silent else tokens[0]
@@ -241,11 +252,11 @@ class BatchStep:
                     agent_codes[t, slot] = self.codec.user_silence
         return user_codes, text, agent_codes
 
-    def _understood(self, slot: int, before: Tensor) -> list[int]:
-        """Text tokens of the user in a slot's last steps, less those that stood there before."""
+    def _understood(self, slot: int, steps: int, before: Tensor) -> list[int]:
+        """Text tokens of the user in a slot's last steps, less those that had been told before."""
         if not self.decoder.config.user_text:
             return []
-        found: list[int] = self._chosen(slot, len(before))[:, 1].tolist()
+        found: list[int] = self._chosen(slot, steps)[:, 1].tolist()
         for token in before[:, 1].tolist():
             if token in found:  # perhaps at another step: a word is told once
                 found.remove(token)

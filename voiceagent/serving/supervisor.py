@@ -226,7 +226,13 @@ class EngineProcess:
         self.config = dataclasses.replace(self.config, address=address, is_restart=True)
         self._ready.set()
         if self._keep_spare and self._spare is None:
+            await self._start_spare()
+
+    async def _start_spare(self) -> None:
+        try:
             self._spare = await _Child.start(self.config)
+        except (EngineUnavailable, OSError) as error:  # sessions go on without it
+            _log.error("no spare engine, a restart takes longer: %s", error)
 
     async def _watch(self) -> None:
         """Restart the engine each time it dies; at once, unless it lives only seconds."""
@@ -249,7 +255,7 @@ class EngineProcess:
             spare, self._spare = self._spare, None
             try:
                 await self._run(spare or await _Child.start(self.config))
-            except EngineUnavailable as error:
+            except (EngineUnavailable, OSError) as error:  # the latter: no memory or process left
                 backoff_s = _longer(backoff_s)
                 _log.error("%s; trying again in %g s", error, backoff_s)
             else:

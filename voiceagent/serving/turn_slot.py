@@ -24,12 +24,14 @@ from voiceagent.turntaking.config import MAX_RESUME_FRAMES, MAX_REWIND_FRAMES, T
 from voiceagent.turntaking.policy import decide
 from voiceagent.turntaking.repetition import repeats
 from voiceagent.turntaking.trace import TurnRow
-from voiceagent.turntaking.types import Decision, Event, Forced, Reason, Text, TurnState
+from voiceagent.turntaking.types import Decision, Event, Forced, Reason, State, Text, TurnState
 
 #: Behind these the user has the floor, or nobody.
 _FLOOR_LOST = frozenset(
     {Reason.AGENT_WITHDRAWS, Reason.AGENT_YIELDED, Reason.YIELD_DONE, Reason.WATCHDOG}
 )
+#: In these an answer that was begun may go on.
+_AGENTS = frozenset({State.SPEAK, State.OVERLAP, State.YIELD})
 #: Words of the agent among which repetition is looked for.
 WORDS_KEPT = 64
 
@@ -154,6 +156,7 @@ class SlotTurns:
         seen = observation(frame, cues, self._model, playout)
         before = self._state
         self._state, decision = decide(self._config, before, seen)
+        self._let_go(before, decision)
         self._row = TurnRow(state=before, observation=seen, decision=decision)
         return self._row, self._plan(decision) if self.is_on else Plan()
 
@@ -190,6 +193,20 @@ class SlotTurns:
             is_said=is_said,
         )
 
+    def _let_go(self, before: TurnState, decision: Decision) -> None:
+        """Forget the words that those of another answer are not to be compared with.
+
+        What is said to another turn of the user may be the same again; it is a loop only if nobody
+        spoke in between. The new answer's first word is among the words already.
+        """
+        if decision.state not in _AGENTS:
+            self._said_before.clear()
+        if Event.RESET_CONTEXT in decision.events:
+            self._words.clear()
+        is_answer = before.turn_frames >= self._config.min_turn_frames
+        if is_answer and decision.reason is Reason.AGENT_STARTS:
+            self._words = deque([*self._words][-1:], WORDS_KEPT)
+
     def _is_heard(self, step: ModelStep, decision: Decision) -> bool:
         """Whether a step has a word that goes out: not if the agent is muted."""
         is_muted = self.is_on and gain_of(decision) == 0
@@ -215,7 +232,7 @@ class SlotTurns:
             p_epad=step.p_epad,
             entropy_nats=step.entropy_nats,
             agent_dbfs=generated_dbfs,
-            repeats=repeats(list(self._words)),
+            repeats=0 if step.is_announced else repeats(list(self._words)),
             rewind_room_frames=len(self._steps),
         )
 

@@ -191,6 +191,8 @@ class TurnConfig:
         _check_below(self, "stuck_check_frames", "stuck_max_frames")
         _check_range(self, "rewind_max_frames", 0, MAX_REWIND_FRAMES)
         _check_range(self, "resume_max_frames", 0, MAX_RESUME_FRAMES)
+        # three steps stand before the first word that is seen, and the last is of the frame before
+        _check_range(self, "withdraw_frames", 0, MAX_RESUME_FRAMES - 2)
         _check_range(self, "yield_frames", 1, MAX_REWIND_FRAMES)
         _check_range(self, "duck_db", -60.0, 0.0)
         if not self.far_below_db >= 0:

@@ -129,6 +129,23 @@ async def test_a_wish_that_the_engine_cannot_fulfil_is_named_and_the_defaults_ho
     assert "no voice 'bob'" in caplog.text
 
 
+@pytest.mark.asyncio
+async def test_a_caller_is_told_where_even_the_defaults_are_refused(monkeypatch):
+    async def tell(self, leg, job, error):
+        told.append(str(error))
+
+    async def wait_caller(within_s):
+        return SimpleNamespace(key="caller")
+
+    told = []
+    monkeypatch.setattr(Calls, "_tell", tell)
+    leg = SimpleNamespace(wait_caller=wait_caller, elder=lambda: None)
+    calls = make_calls(Picky())
+    calls._defaults = dataclasses.replace(DEFAULTS, voice="bob")
+    await calls._serve(job(1), leg)
+    assert told == ["there is no voice 'bob'"]
+
+
 class Held:
     """A call that is or is not lost, and the legs that it was given."""
 

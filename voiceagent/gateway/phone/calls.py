@@ -206,7 +206,7 @@ class Calls:
             return
         try:
             port = await self._open(job)
-        except (AtCapacity, EngineUnavailable) as error:
+        except (AtCapacity, EngineUnavailable, PromptRefused) as error:
             await self._tell(leg, job, error)
             return
         call = Call(self._setup, leg, self._recorded(port, job, leg))
