@@ -148,6 +148,28 @@ class SpeechTransformer(nn.Module):
         x = torch.cat([self._block(block, state, active) for block in blocks], 1)
         return self.norm(x).unflatten(1, (-1, CHUNK_ROWS)).flatten(2)
 
+    def read_whole(self, mel: Tensor) -> Tensor:
+        """As `read`, but every row sees the whole clip, as in Whisper: to teach by, not to stream.
+
+        Args:
+            mel: log-mel [B, 8 * T, bands], T at most 375.
+
+        Returns:
+            [B, T, width].
+        """
+        device, slots = mel.device, len(mel)
+        first, second = (conv.init_state(slots, device) for conv in (self.conv1, self.conv2))
+        x = F.gelu(self.conv2(F.gelu(self.conv1(mel, first, None)), second, None))
+        count, width = x.shape[1:]
+        x = x + self.places[: count // CHUNK_ROWS].flatten(0, 1)
+        kept = torch.arange(count, device=device).expand(slots, -1)
+        visible = torch.ones(1, 1, 1, count, dtype=torch.bool, device=device)
+        plan = _AttentionPlan(kept, None, visible)
+        for layer in self.layers:
+            rows = torch.zeros(2, slots, self.heads, count, width // self.heads, device=device)
+            x = layer(x, KeyValueState(*rows), plan, None)
+        return self.norm(x).unflatten(1, (-1, CHUNK_ROWS)).flatten(2)
+
     def _block(self, x: Tensor, state: SpeechTransformerState, active: Tensor | None) -> Tensor:
         chunks = x.shape[1] // CHUNK_ROWS
         at = (state.phase[:, None] + torch.arange(chunks, device=x.device)) % RING_CHUNKS

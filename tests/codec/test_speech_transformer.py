@@ -119,3 +119,12 @@ def test_gradients_go_through_the_past(lengths):
     reached = mel.grad.abs().sum(2)[0].view(-1, 8).sum(1) > 0
     assert reached[-25:].all(), "two layers look back 24 chunks"
     assert not reached[:-26].any()
+
+
+def test_read_as_a_whole_a_chunk_is_the_same_and_what_follows_is_seen(ear):
+    mel = torch.randn(2, 16, 80)
+    alone = ear.read(mel[:, :8], ear.init_state(2, "cpu"), None)
+    torch.testing.assert_close(ear.read_whole(mel[:, :8]), alone)
+    whole = ear.read_whole(mel)
+    assert whole.shape == (2, 2, ear.width)
+    assert not torch.allclose(whole[:, :1], alone, atol=1e-3)

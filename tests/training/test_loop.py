@@ -20,6 +20,7 @@ class Line:
     learning_rate = 0.1
     betas = (0.9, 0.99)
     weight_decay = 0.0
+    gentle = None
 
     def __init__(self):
         torch.manual_seed(0)
@@ -113,12 +114,21 @@ def test_train_tells_seconds_and_losses(workspace):
 
 
 def test_the_rate_rises_and_falls():
-    optimiser = torch.optim.SGD(nn.Linear(1, 1).parameters(), lr=1.0)
+    optimiser = torch.optim.SGD(loop._groups(Line()), lr=1.0)
     rates = []
     for progress in (0.0, 0.03, 0.5, 1.0):
         loop._set_rate(optimiser, 1.0, progress)
         rates.append(optimiser.param_groups[0]["lr"])
     assert rates == pytest.approx([0.05, 1.0, 0.5, 0.02], abs=0.01)
+
+
+def test_what_knows_something_already_learns_at_a_tenth_of_the_rate():
+    task = Line()
+    task.gentle = "wei"
+    optimiser = torch.optim.SGD(loop._groups(task), lr=1.0)
+    loop._set_rate(optimiser, 0.1, 0.03)
+    rates = {group["params"][0]: group["lr"] for group in optimiser.param_groups}
+    assert rates[task.module.weight] == pytest.approx(rates[task.module.bias] / 10)
 
 
 def test_average_gradients_of_one_process_keeps_them_and_fills_in_missing_ones(tmp_path):

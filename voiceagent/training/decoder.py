@@ -88,6 +88,7 @@ class DecoderTask:
     learning_rate = 1.5e-3
     betas = (0.9, 0.95)
     weight_decay = 0.05
+    gentle: str | None = None
 
     def __init__(
         self,

@@ -72,6 +72,7 @@ class ListeningTask:
     learning_rate = 5e-4
     betas = (0.9, 0.98)
     weight_decay = 0.0
+    gentle: str | None = None
 
     def __init__(
         self,

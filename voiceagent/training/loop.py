@@ -27,6 +27,8 @@ from voiceagent.training.workspace import Workspace
 CHECKPOINT_S = 60.0
 # a process that was suspended has not used its budget meanwhile
 _LONGEST_STEP_S = 20.0
+# at the rate of what begins with nothing, what is known already is lost first
+_GENTLE_SHARE = 0.1
 _WARM_UP = 0.03  # of the stage's time
 _LEAST_RATE = 0.02
 _CLIP = 1.0
@@ -45,6 +47,9 @@ class Task(Protocol):
     learning_rate: float
     betas: tuple[float, float]
     weight_decay: float
+    #: What the names of parameters begin with that know something already, from another network:
+    #: they learn at `_GENTLE_SHARE` of the rate.
+    gentle: str | None
 
     @property
     def module(self) -> nn.Module:
@@ -108,7 +113,7 @@ def train(
     """
     world = world or World()
     optimiser = torch.optim.AdamW(
-        task.module.parameters(),
+        _groups(task),
         lr=task.learning_rate,
         betas=task.betas,
         weight_decay=task.weight_decay,
@@ -202,12 +207,21 @@ def _agree(elapsed_s: float, is_over: bool, world: World) -> tuple[float, bool]:
     return float(message[0]), bool(message[1])
 
 
+def _groups(task: Task) -> list[dict[str, Any]]:
+    """Parameters, and the share of the rate at which they learn."""
+    groups: dict[float, list[nn.Parameter]] = {}
+    for name, parameter in task.module.named_parameters():
+        is_gentle = task.gentle is not None and name.startswith(task.gentle)
+        groups.setdefault(_GENTLE_SHARE if is_gentle else 1.0, []).append(parameter)
+    return [{"params": parameters, "share": share} for share, parameters in groups.items()]
+
+
 def _set_rate(optimiser: torch.optim.Optimizer, rate: float, progress: float) -> None:
     """A short rise, then a cosine down to a fiftieth."""
     share = min(1.0, 0.05 + progress / _WARM_UP)
     share *= max(_LEAST_RATE, 0.5 * (1 + math.cos(math.pi * progress)))
     for group in optimiser.param_groups:
-        group["lr"] = rate * share
+        group["lr"] = rate * share * group["share"]
 
 
 def _checkpoint(

@@ -15,7 +15,7 @@ from torch import Tensor
 from voiceagent_codec.nano import NanoCodec
 
 from voiceagent.training.augment import augment_mel
-from voiceagent.training.semantic import NEAR, NOBODY, SemanticTask, late
+from voiceagent.training.semantic import SemanticTask, distance
 from voiceagent.training.sizes import with_transformer
 
 # share of the stage's time in which the encoder only follows the old one
@@ -62,16 +62,6 @@ class SemanticTuningTask(SemanticTask):
         latents = self._latents(mel)
         read = latents.detach() if progress < _HEAD_FIRST else latents
         loss, losses = self._losses(read, phones, source, generator)
-        away = (latents - wanted).square().mean(-1) * is_same
-        losses["teacher"] = away.sum() / is_same.sum().clamp(min=1) / wanted.var()
+        losses["teacher"] = distance(latents, wanted, is_same)
         loss = loss + _TEACHER_WEIGHT * losses["teacher"]
         return loss, {name: part.item() for name, part in losses.items()}
-
-    def _with_twins(self, rows: Tensor) -> Tensor:
-        return torch.cat((rows, rows[: self.twins]))
-
-    def _is_same(self, phones: Tensor, spoken: Tensor, source: Tensor) -> Tensor:
-        """Frames with nobody else in them, of rows that the user is not left out of: [B, T]."""
-        is_whole = (phones == spoken).all(1, keepdim=True)
-        is_same = is_whole & ((source == NOBODY) | (source == NEAR))
-        return late(is_same.long()).bool().all(-1)

@@ -48,6 +48,7 @@ class VoiceTask:
     learning_rate = 1.5e-3
     betas = (0.8, 0.98)
     weight_decay = 0.01
+    gentle: str | None = None
     #: Share of the stage's time after which sound is compared, too.
     spectral_from = _SPECTRAL_FROM
 

@@ -20,7 +20,7 @@ from voiceagent_codec.files import whole_file
 
 from voiceagent.errors import ConfigError, TrainingError
 
-_VERSION = 1
+_VERSION = 2
 
 Arrays = dict[str, NDArray[Any]]
 
