@@ -39,6 +39,7 @@ NOBODY, NEAR, FAR, ECHO = range(4)
 _UNQUANTISED, _NOISE_RAMP = 0.12, 0.35
 # of what begins with nothing beside an ear that begins with Whisper's, `loop.Task.gentle`
 _WHISPER_RATE = 2e-3
+_WHISPER_WEIGHT = 3.0
 _LEVELS_DRAWN = (1, 2, 2, 3, 4, 4, 4, 4)
 _HELD_OUT_CLIPS = 32
 
@@ -118,7 +119,7 @@ class SemanticTask:
         if self.whisper is not None:
             is_same = self._is_same(phones, self._with_twins(spoken), source)
             losses["whisper"] = distance(hidden, self._with_twins(self._whole(clean)), is_same)
-            loss = loss + losses["whisper"]
+            loss = loss + _WHISPER_WEIGHT * losses["whisper"]
         return loss, {name: part.item() for name, part in losses.items()}
 
     def evaluate(self) -> dict[str, float]:
