@@ -32,8 +32,9 @@ def test_open_workspace_goes_on_with_the_same_run_only(tmp_path):
 
 def test_open_workspace_of_another_version_is_refused(tmp_path, monkeypatch):
     open_workspace(tmp_path / "run", {"seed": 1})
+    was = workspaces._VERSION
     monkeypatch.setattr(workspaces, "_VERSION", 99)
-    with pytest.raises(ConfigError, match="version 1"):
+    with pytest.raises(ConfigError, match=f"version {was}"):
         open_workspace(tmp_path / "run", {"seed": 1})
 
 
