@@ -344,7 +344,9 @@ def test_an_announcement_behind_a_loop_is_made():
     for _ in range(5):
         call.play(1, token=WORD, level=0.1)
     assert call.states[-1] == "stuck"
-    call.play(60)
+    call.play(2, "near")  # a noise, and no turn
+    call.play(45)
+    assert call.states[-1] == "listen"
     call.announce(12)
     assert call.states[-6:] == ["speak"] * 6
 
