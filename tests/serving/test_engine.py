@@ -364,6 +364,13 @@ def test_engine_that_lacks_a_detector_says_so_at_start_or_when_one_is_needed(
     engine.open_session()
 
 
+def test_detectors_loaded_beforehand_are_those_of_the_first_session(make_engine, monkeypatch):
+    engine = make_engine()
+    engine.load_detectors()
+    monkeypatch.setattr("voiceagent.serving.engine.Turns", None)  # none is made any more
+    engine.open_session(SessionOptions(policy="on"))
+
+
 @pytest.mark.slow
 def test_shadow_changes_no_bit_and_its_trace_is_of_what_happened(make_engine, question):
     (off,) = converse(make_engine(), ["off"], [question])

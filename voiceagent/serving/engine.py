@@ -84,7 +84,9 @@ class Engine:
         self._sessions: dict[int, Session] = {}
         self._feeds: dict[int, Iterator[None]] = {}  # by slot, oldest first
         self._told: dict[int, Prompt] = {}  # by slot, of those that have one
-        self._turns = None if config.policy == "off" else self._load_turns()
+        self._turns: Turns | None = None
+        if config.policy != "off":
+            self.load_detectors()
 
     @classmethod
     def load(
@@ -156,6 +158,16 @@ class Engine:
         """How many full conversations are held in time, fewer than there are slots."""
         return most_in_time(self._batch, self._clock)
 
+    def load_detectors(self) -> None:
+        """Load what turn-taking hears with, unless that was done; else the first session that has
+        turn-taking does, and all others wait for it.
+
+        Raises:
+            DetectorUnavailable: one is missing: says what to do.
+        """
+        if self._turns is None:
+            self._turns = self._load_turns()
+
     def open_session(self, options: SessionOptions | None = None) -> Session:
         """Start a conversation in a fresh slot.
 
@@ -170,8 +182,8 @@ class Engine:
         options = options or SessionOptions()
         prompt = self._prompts.prompt_of(options)
         policy = options.policy or self.config.policy
-        if policy != "off" and self._turns is None:
-            self._turns = self._load_turns()
+        if policy != "off":
+            self.load_detectors()
         handle = self._slots.acquire()
         if handle is None:
             raise AtCapacity(self.config.num_slots, self.config.retry_after_s)
@@ -302,7 +314,6 @@ class Engine:
             self._prompts.restore(slot, prompt)
 
     def _load_turns(self) -> Turns:
-        """The detectors; they are loaded when the first session needs them."""
         decoder = self._batch.decoder.config
         if self.config.turns.needs_words and not decoder.user_text:
             _log.warning(

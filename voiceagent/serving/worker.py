@@ -27,7 +27,7 @@ import zmq
 
 from voiceagent.audio.framing import FRAME_MS
 from voiceagent.clock import MonotonicClock
-from voiceagent.errors import ConfigError, MalformedMessage, VoiceAgentError
+from voiceagent.errors import ConfigError, DetectorUnavailable, MalformedMessage, VoiceAgentError
 from voiceagent.serving.config import EngineConfig, ObserveConfig, WorkerConfig
 from voiceagent.serving.hub import Hub
 from voiceagent.serving.messages import MAX_MESSAGE_BYTES, FromEngine, decode, encode
@@ -137,6 +137,10 @@ def load_engine(config: WorkerConfig) -> tuple[SteppingEngine, StepForecast | No
 
     use_threads(1)
     engine = Engine.load(config.model, config.engine, adapter=config.adapter, voices=config.voices)
+    try:  # for sessions that ask for turn-taking where the others have none
+        engine.load_detectors()
+    except DetectorUnavailable as error:
+        _log.info("sessions that ask for turn-taking will be refused: %s", error)
     if not config.is_restart:
         return engine, check_forecast(engine, config.engine)
     session = engine.open_session()
