@@ -500,8 +500,12 @@ def test_model_that_writes_no_words_of_the_user_is_warned_of(
         initial_agent_codes=(256,) * 8,
         initial_user_codes=(256,) * 4,
     )
-    settings = EngineConfig(policy="shadow")
-    Engine(nano_codec, make_decoder(config), nano.tokenizer(), settings)
+    engine = Engine(nano_codec, make_decoder(config), nano.tokenizer(), EngineConfig(num_slots=2))
+    engine.load_detectors()
+    engine.open_session()
+    assert not caplog.text
+    engine.open_session(SessionOptions(policy="shadow"))
+    assert "slot 1: this model does not write" in caplog.text
     assert "needs_words = false" in caplog.text
 
 

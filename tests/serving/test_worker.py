@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import zmq
 
-from voiceagent.errors import ConfigError
+from voiceagent.errors import ConfigError, DetectorUnavailable
 from voiceagent.serving.config import (
     EngineConfig,
     ObserveConfig,
@@ -185,6 +185,26 @@ def test_embedded_model_is_loaded_warm_with_all_slots_free_and_nothing_counted()
     assert (engine.num_free, engine.metrics.steps) == (1, 0)
     assert (forecast.device, forecast.num_slots) == ("cpu", 1)
     assert 0 < forecast.floor_us < forecast.p50_us <= forecast.p99_us
+
+
+@pytest.mark.slow
+def test_no_session_waits_for_the_detectors_of_the_first_that_has_turn_taking(monkeypatch):
+    engine, _ = load_engine(WorkerConfig(address="tcp://127.0.0.1:*"))
+    assert engine.config.policy == "off"
+    monkeypatch.setattr("voiceagent.serving.engine.Turns", None)  # none is made any more
+    engine.open_session(SessionOptions(policy="on"))
+
+
+@pytest.mark.slow
+def test_worker_without_a_detector_starts_and_refuses_turn_taking(monkeypatch):
+    def missing(config):
+        raise DetectorUnavailable("Silero VAD", "no such module")
+
+    monkeypatch.setattr("voiceagent.serving.ears.open_vad", missing)
+    engine, _ = load_engine(WorkerConfig(address="tcp://127.0.0.1:*"))
+    with pytest.raises(DetectorUnavailable):
+        engine.open_session(SessionOptions(policy="on"))
+    engine.open_session()
 
 
 @pytest.mark.slow

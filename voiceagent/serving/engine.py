@@ -165,8 +165,13 @@ class Engine:
         Raises:
             DetectorUnavailable: one is missing: says what to do.
         """
-        if self._turns is None:
-            self._turns = self._load_turns()
+        if self._turns is not None:
+            return
+        decoder = self._batch.decoder.config
+        stream = TextStream(
+            decoder.text_cardinality, decoder.pad_id, decoder.epad_id, self._tokenizer.piece
+        )
+        self._turns = Turns(self.config, stream)
 
     def open_session(self, options: SessionOptions | None = None) -> Session:
         """Start a conversation in a fresh slot.
@@ -197,8 +202,8 @@ class Engine:
             raise
         self._sessions[handle.index] = session
         self._fillings[handle.index] = Filling(self._requests)
-        if policy != "off" and self._turns is not None:
-            self._turns.begin(handle.index, policy)
+        if policy != "off":
+            self._begin_turns(handle.index, policy)
         return session
 
     def close(self, session: Session) -> None:
@@ -313,17 +318,15 @@ class Engine:
         if prompt is not None:
             self._prompts.restore(slot, prompt)
 
-    def _load_turns(self) -> Turns:
-        decoder = self._batch.decoder.config
-        if self.config.turns.needs_words and not decoder.user_text:
+    def _begin_turns(self, slot: int, policy: str) -> None:
+        assert self._turns is not None, "its detectors were loaded"
+        if self.config.turns.needs_words and not self._batch.decoder.config.user_text:
             _log.warning(
-                "this model does not write down what the user says, so turn-taking will take no "
-                "speech for a turn: set needs_words = false in [turns]"
+                "slot %d: this model does not write down what the user says, so turn-taking will "
+                "take no speech for a turn: set needs_words = false in [turns]",
+                slot,
             )
-        stream = TextStream(
-            decoder.text_cardinality, decoder.pad_id, decoder.epad_id, self._tokenizer.piece
-        )
-        return Turns(self.config, stream)
+        self._turns.begin(slot, policy)
 
     def _prompt(self, session: Session, prompt: Prompt) -> None:
         """Give a fresh slot its prompt at once where it is known, in pieces otherwise."""
