@@ -1,4 +1,5 @@
 import pytest
+from livekit.rtc.participant import PublishDTMFError
 
 from voiceagent.gateway.phone.dtmf import KEY_EVERY_S
 
@@ -25,3 +26,25 @@ async def test_rubbish_as_an_order_is_refused(hold):
         await caller.until(lambda: "voiceagent.transfer" in caller.agent, 2)
         assert caller.agent["voiceagent.transfer"].startswith("refused: no target")
         assert not call._tasks
+
+
+async def test_two_orders_at_once_are_answered_each(hold):
+    async with hold() as (caller, call, _):
+        await caller.answered()
+        call.on_order("voiceagent.press", b'{"keys": "1", "id": "a"}')
+        call.on_order("voiceagent.press", b'{"keys": "2A", "id": "b"}')
+        await caller.until(lambda: {"voiceagent.press.a", "voiceagent.press.b"} <= {*caller.agent}, 4)
+        assert caller.agent["voiceagent.press.a"] == "done"
+        assert caller.agent["voiceagent.press.b"] == "refused: no keys that can be sent"
+
+
+async def test_keys_that_the_server_does_not_take_are_told(hold, monkeypatch):
+    async def refuse(code, key):
+        raise PublishDTMFError("engine: connection closed")
+
+    async with hold() as (caller, call, _):
+        await caller.answered()
+        monkeypatch.setattr(call.leg, "send_key", refuse)
+        call.on_order("voiceagent.press", b'{"keys": "1", "id": "a"}')
+        await caller.until(lambda: "voiceagent.press.a" in caller.agent, 2)
+        assert caller.agent["voiceagent.press.a"].endswith("engine: connection closed")

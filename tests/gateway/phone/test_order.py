@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 
 import pytest
 from livekit import api, rtc
@@ -11,6 +12,7 @@ from voiceagent.gateway.phone.config import LiveKitConfig
 from voiceagent.gateway.phone.order import (
     PRESS,
     TRANSFER,
+    answer_name,
     order_keys,
     order_transfer,
     read_keys,
@@ -29,16 +31,20 @@ def header(**caller):
 
 @contextlib.asynccontextmanager
 async def agent(livekit, says):
-    """An agent in room "r" that answers orders with these words in turn."""
-    room, orders, tasks = rtc.Room(), [], []
+    """An agent in room "r" that answers orders with these words in turn, the first after all."""
+    room, orders, tasks, both = rtc.Room(), [], [], asyncio.Event()
 
-    async def answer(topic, said):
-        await asyncio.sleep(0.4)  # a transfer takes its time: an older answer could be read first
-        await room.local_participant.set_attributes({topic: said})
+    async def answer(packet, said):
+        if len(orders) == 1:
+            await both.wait()
+        await room.local_participant.set_attributes({answer_name(packet.topic, packet.data): said})
+        both.set()
 
     def take(packet):
-        orders.append((packet.topic, packet.data, packet.participant))
-        tasks.append(asyncio.create_task(answer(packet.topic, says[len(orders) - 1])))
+        orders.append((packet.topic, json.loads(packet.data), packet.participant))
+        tasks.append(asyncio.create_task(answer(packet, says[len(orders) - 1])))
+        if len(says) == 1:
+            both.set()
 
     room.on("data_received", take)
     grants = api.VideoGrants(room_join=True, room="r", can_update_own_metadata=True)
@@ -58,17 +64,22 @@ async def test_an_order_reaches_the_agent_from_nobody_in_the_room(livekit):
     async with agent(livekit, ["done"]) as (lkapi, orders):
         call = header(room="r", kind="sip")
         assert await order_transfer(lkapi, CONFIG, call, "+15105550100") is None
-        assert orders == [(TRANSFER, b'{"to": "tel:+15105550100"}', None)]
+    ((topic, order, sender),) = orders
+    assert (topic, order["to"], sender) == (TRANSFER, "tel:+15105550100", None)
 
 
 @pytest.mark.slow
 @pytest.mark.asyncio
-async def test_a_second_order_waits_for_its_own_answer(livekit):
+async def test_each_of_two_orders_at_once_has_its_own_answer_and_leaves_nothing(livekit):
     says = ["refused: 603 Declined", "refused: 486 Busy Here"]
     async with agent(livekit, says) as (lkapi, _):
         call = header(room="r", kind="sip")
-        assert await order_transfer(lkapi, CONFIG, call, "+15105550100") == "603 Declined"
+        first = asyncio.create_task(order_transfer(lkapi, CONFIG, call, "+15105550100"))
+        await asyncio.sleep(0.3)
         assert await order_transfer(lkapi, CONFIG, call, "+15105550100") == "486 Busy Here"
+        assert await first == "603 Declined"
+        found = await lkapi.room.list_participants(api.ListParticipantsRequest(room="r"))
+        assert not found.participants[0].attributes
 
 
 @pytest.mark.slow
@@ -97,7 +108,8 @@ async def test_a_target_that_cannot_be_is_refused():
 async def test_keys_go_the_same_way(livekit):
     async with agent(livekit, ["done"]) as (lkapi, orders):
         assert await order_keys(lkapi, CONFIG, header(room="r", kind="sip"), "12#") is None
-        assert orders == [(PRESS, b'{"keys": "12#"}', None)]
+    ((topic, order, sender),) = orders
+    assert (topic, order["keys"], sender) == (PRESS, "12#", None)
 
 
 @pytest.mark.asyncio
@@ -118,3 +130,18 @@ def test_orders_that_mean_nothing_are_none(data):
 def test_orders_are_read_as_they_were_sent():
     assert read_keys(b'{"keys": "12#"}') == "12#"
     assert read_target(b'{"to": "sip:desk@example.com"}') == "sip:desk@example.com"
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        (b'{"to": "100", "id": "4f"}', "voiceagent.transfer.4f"),
+        (b'{"to": "100"}', "voiceagent.transfer"),
+        (b'{"id": 4}', "voiceagent.transfer"),
+        (b'{"id": "../4f"}', "voiceagent.transfer"),
+        (b'{"id": "' + b"4" * 33 + b'"}', "voiceagent.transfer"),
+        (b"{", "voiceagent.transfer"),
+    ],
+)
+def test_an_answer_is_named_after_its_order(data, name):
+    assert answer_name(TRANSFER, data) == name

@@ -10,10 +10,21 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
+from livekit.rtc.participant import PublishDTMFError
+
 from voiceagent.gateway.phone.config import LiveKitConfig
 from voiceagent.gateway.phone.control import RoomControl
 from voiceagent.gateway.phone.dtmf import KEY_EVERY_S, codes_of, key_of
-from voiceagent.gateway.phone.order import DONE, PRESS, TRANSFER, read_keys, read_target
+from voiceagent.gateway.phone.order import (
+    DONE,
+    PRESS,
+    REFUSED,
+    TRANSFER,
+    answer_name,
+    read_keys,
+    read_target,
+)
+from voiceagent.gateway.phone.secrets import redact
 
 if TYPE_CHECKING:
     from voiceagent.gateway.phone.call import Call
@@ -48,17 +59,17 @@ class Operator:
     def on_order(self, topic: str, data: bytes) -> None:
         """The server's API sent data to the room."""
         if topic == TRANSFER:
-            target = read_target(data)
+            target, answer = read_target(data), answer_name(topic, data)
             if target is None:
-                self._tell(TRANSFER, "refused: no target that can be transferred to")
+                self._tell(answer, "no target that can be transferred to")
             else:
-                self._call.spawn(self._transfer(target))
+                self._call.spawn(self._transfer(target, answer))
         elif topic == PRESS:
-            keys = read_keys(data)
+            keys, answer = read_keys(data), answer_name(topic, data)
             if keys is None:
-                self._tell(PRESS, "refused: no keys that can be sent")
+                self._tell(answer, "no keys that can be sent")
             else:
-                self._call.spawn(self._press(keys))
+                self._call.spawn(self._press(keys, answer))
 
     async def transfer(self, target: str) -> str | None:
         """Hand the caller on to another telephone; None when done, else why it was not."""
@@ -71,12 +82,10 @@ class Operator:
         if self._call.is_phone and leg.caller is not None:
             refusal = await self._control.transfer(leg.room_name, leg.caller.identity, target)
         if refusal is None:
-            self._tell(TRANSFER, DONE)
             return None
         _log.info("room %s: transfer refused: %s", leg.room_name, refusal)
         self.transfer_to = None
         self._call.note(f"transfer refused: {refusal}")
-        self._tell(TRANSFER, f"refused: {refusal}")
         self._call.say("transfer_failed")
         return refusal
 
@@ -85,20 +94,27 @@ class Operator:
 
         Raises:
             ValueError: keys that cannot be sent.
+            livekit.rtc.participant.PublishDTMFError: the server took one no more.
         """
         for code, key in codes_of(keys):
             await self._call.leg.send_key(code, key)
             self._call.note(f"dtmf sent {key}")
             await asyncio.sleep(KEY_EVERY_S)
 
-    async def _transfer(self, target: str) -> None:
-        if await self.transfer(target) is None:
+    async def _transfer(self, target: str, answer: str = TRANSFER) -> None:
+        refusal = await self.transfer(target)
+        self._tell(answer, refusal)
+        if refusal is None:
             await asyncio.sleep(TRANSFERRED_WITHIN_S)
             self._call.end(f"transferred to {target}")
 
-    async def _press(self, keys: str) -> None:
-        await self.press(keys)
-        self._tell(PRESS, DONE)
+    async def _press(self, keys: str, answer: str) -> None:
+        try:
+            await self.press(keys)
+        except PublishDTMFError as error:
+            self._tell(answer, f"the LiveKit server did not take them: {redact(str(error))}")
+        else:
+            self._tell(answer, None)
 
-    def _tell(self, name: str, outcome: str) -> None:
-        self._call.texts.set(name, outcome)
+    def _tell(self, name: str, refusal: str | None) -> None:
+        self._call.texts.set(name, DONE if refusal is None else REFUSED + refusal)

@@ -1,14 +1,17 @@
 """Orders to whoever holds a call, through the LiveKit server: transfer the caller, press keys.
 
 The worker needs no port of its own for that, and the server's key is the permission. The agent
-answers by an attribute of its own, so the caller is told by the same code that a key on the
+answers by an attribute of its own, named after the order, so that of two orders at once each has
+its own answer; who asked removes it. The caller is told by the same code that a key on the
 telephone runs, and a refusal is spoken of in the call.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import secrets
 
 from livekit import api
 from livekit.protocol import models
@@ -19,14 +22,16 @@ from voiceagent.gateway.phone.dtmf import codes_of
 from voiceagent.gateway.phone.target import as_uri, is_target
 from voiceagent.records.schema import SessionHeader
 
-#: Topics of the orders, and the attributes of their answers: `DONE`, or why not.
+#: Topics of the orders.
 TRANSFER, PRESS = "voiceagent.transfer", "voiceagent.press"
-DONE = "done"
+#: What their answers say: all is done, or `REFUSED` and why.
+DONE, REFUSED = "done", "refused: "
 #: More than LiveKit itself waits for the telephone that shall take the call, and more than all keys
 #: of an order take.
 OUTCOME_WITHIN_S = 45.0
 LOOK_EVERY_S = 0.2
 MAX_ORDER_BYTES = 4096
+MAX_ID_CHARS = 32
 
 
 async def order_transfer(
@@ -87,27 +92,30 @@ async def _order(
     if room is None or (header.caller or {}).get("kind") != "sip":
         raise RecordError(f"session {header.id[:8]} is no telephone call ({header.transport})")
     agent = await _agent(lkapi, config, room)
-    # so that an answer to an earlier order is not taken for one to this
-    await lkapi.room.update_participant(
-        api.UpdateParticipantRequest(room=room, identity=agent.identity, attributes={topic: ""})
-    )
+    data = json.dumps({**order, "id": secrets.token_hex(8)}).encode()
     await lkapi.room.send_data(
         api.SendDataRequest(
             room=room,
-            data=json.dumps(order).encode(),
+            data=data,
             kind=models.DataPacket.Kind.RELIABLE,
             destination_identities=[agent.identity],
             topic=topic,
         )
     )
+    name = answer_name(topic, data)
     try:
         async with asyncio.timeout(OUTCOME_WITHIN_S):
             while True:  # only asking tells
-                if said := (await _agent(lkapi, config, room)).attributes.get(topic):
-                    return None if said == DONE else said.removeprefix("refused: ")
+                if said := (await _agent(lkapi, config, room)).attributes.get(name):
+                    break
                 await asyncio.sleep(LOOK_EVERY_S)
     except TimeoutError as error:
         raise LiveKitRefused(config.url, "the agent did not say what came of it") from error
+    with contextlib.suppress(api.ServerError):  # the call may be over
+        await lkapi.room.update_participant(
+            api.UpdateParticipantRequest(room=room, identity=agent.identity, attributes={name: ""})
+        )
+    return None if said == DONE else said.removeprefix(REFUSED)
 
 
 async def _agent(lkapi: api.LiveKitAPI, config: LiveKitConfig, room: str) -> models.ParticipantInfo:
@@ -121,6 +129,14 @@ async def _agent(lkapi: api.LiveKitAPI, config: LiveKitConfig, room: str) -> mod
     if not agents:
         raise LiveKitRefused(config.url, f"there is no agent in room {room}: the call is over")
     return agents[0]
+
+
+def answer_name(topic: str, data: bytes) -> str:
+    """The agent's attribute that says what came of an order: ``TOPIC.ID``, without an id TOPIC."""
+    order_id = _field(data, "id") or ""
+    if order_id.isascii() and order_id.isalnum() and len(order_id) <= MAX_ID_CHARS:
+        return f"{topic}.{order_id}"
+    return topic
 
 
 def read_target(data: bytes) -> str | None:
