@@ -33,7 +33,7 @@ async def test_two_orders_at_once_are_answered_each(hold):
         await caller.answered()
         call.on_order("voiceagent.press", b'{"keys": "1", "id": "a"}')
         call.on_order("voiceagent.press", b'{"keys": "2A", "id": "b"}')
-        await caller.until(lambda: {"voiceagent.press.a", "voiceagent.press.b"} <= {*caller.agent}, 4)
+        await caller.until(lambda: "voiceagent.press.a" in caller.agent, 4)
         assert caller.agent["voiceagent.press.a"] == "done"
         assert caller.agent["voiceagent.press.b"] == "refused: no keys that can be sent"
 
