@@ -48,3 +48,15 @@ async def test_keys_that_the_server_does_not_take_are_told(hold, monkeypatch):
         call.on_order("voiceagent.press", b'{"keys": "1", "id": "a"}')
         await caller.until(lambda: "voiceagent.press.a" in caller.agent, 2)
         assert caller.agent["voiceagent.press.a"].endswith("engine: connection closed")
+
+
+async def test_the_transfer_key_pressed_again_while_the_caller_is_handed_on_is_only_noted(hold):
+    async with hold(transfer_key="0", transfer_to="tel:+15550123") as (caller, call, _):
+        await caller.answered()
+        call.operator.transfer_to = "tel:+15550123"
+        call.on_key("0")
+        assert call.operator.keys_received == 1
+        assert not call._tasks
+        call.operator.transfer_to = None
+        call.on_key("0")
+        assert call._tasks

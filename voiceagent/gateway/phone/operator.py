@@ -53,7 +53,8 @@ class Operator:
             return
         self.keys_received += 1
         self._call.note(f"dtmf {key}")
-        if key == self._config.transfer_key:
+        # pressed again while it goes on, it would only tell of a refusal
+        if key == self._config.transfer_key and self.transfer_to is None:
             self._call.spawn(self._transfer(self._config.transfer_to))
 
     def on_order(self, topic: str, data: bytes) -> None:
@@ -112,7 +113,7 @@ class Operator:
         try:
             await self.press(keys)
         except PublishDTMFError as error:
-            self._tell(answer, f"the LiveKit server did not take them: {redact(str(error))}")
+            self._tell(answer, f"the LiveKit server did not take them all: {redact(str(error))}")
         else:
             self._tell(answer, None)
 

@@ -13,6 +13,7 @@ import contextlib
 import json
 import secrets
 
+import aiohttp
 from livekit import api
 from livekit.protocol import models
 
@@ -111,7 +112,8 @@ async def _order(
                 await asyncio.sleep(LOOK_EVERY_S)
     except TimeoutError as error:
         raise LiveKitRefused(config.url, "the agent did not say what came of it") from error
-    with contextlib.suppress(api.ServerError):  # the call may be over
+    # the call may be over; and what was said is known, whatever comes of this
+    with contextlib.suppress(api.ServerError, aiohttp.ClientError):
         await lkapi.room.update_participant(
             api.UpdateParticipantRequest(room=room, identity=agent.identity, attributes={name: ""})
         )
